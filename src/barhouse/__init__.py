@@ -1,0 +1,1 @@
+"""Barhouse: a self-hosted market-data warehouse."""

@@ -1,0 +1,70 @@
+"""Settings: the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from barhouse.errors import SettingsError
+
+
+def _data_dir() -> Path:
+    """Where this user's data belongs: root's under /var/lib, others' where their system keeps such things."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "barhouse"
+    if os.geteuid() == 0:
+        return Path("/var/lib/barhouse")
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "barhouse"
+
+
+class Settings(BaseSettings):
+    """What can be set from outside, each by `BARHOUSE_<NAME>` unless another name is given."""
+
+    model_config = SettingsConfigDict(env_prefix="BARHOUSE_", extra="ignore", frozen=True, populate_by_name=True)
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "BARHOUSE_DATABASE_URL"),
+        description="The PostgreSQL to use (13 or newer); left out, the embedded one in `data_dir` runs.",
+    )
+    data_dir: Path = Field(
+        default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars."
+    )
+    host: str = Field(default="127.0.0.1", description="The address that the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="The port that the API listens on.")
+
+    polygon_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("POLYGON_API_KEY", "BARHOUSE_POLYGON_API_KEY"),
+        description="The key of Polygon (Massive); left out, that source is not used.",
+    )
+    polygon_url: str = Field(
+        default="https://api.polygon.io",
+        description="Polygon's host; https://api.massive.com is the same service under its new name.",
+    )
+    polygon_calls_per_minute: int = Field(
+        default=5, ge=0, description="Calls a minute that the Polygon plan allows; 0 for a plan without a limit."
+    )
+    yahoo_url: str = Field(default="https://query2.finance.yahoo.com", description="Yahoo's host.")
+    binance_url: str = Field(default="https://api.binance.com", description="Binance's host for spot bars.")
+    binance_futures_url: str = Field(
+        default="https://fapi.binance.com",
+        description="Binance's host for funding, open interest and long/short; empty leaves them out.",
+    )
+    http_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait for a vendor's answer.")
+    max_concurrent_symbols: int = Field(default=3, ge=1, description="Series that are fetched at the same time.")
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    try:
+        return Settings()
+    except ValidationError as flaw:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in flaw.errors())
+        raise SettingsError(f"The settings cannot be used: {wrong}") from None

@@ -1,0 +1,162 @@
+"""What can go wrong, sorted by who must act.
+
+    BarhouseError
+    ├── RequestError           the caller mends the request
+    │   ├── InvalidTimeframe   400
+    │   ├── InvalidAssetClass  400
+    │   ├── UnknownSymbol      404
+    │   ├── AmbiguousSymbol    409
+    │   ├── InvalidParameter   422
+    │   └── UnreadableFile     422
+    ├── SourceError            a vendor: the flow tries again, or asks the next one
+    │   ├── SourceUnavailable  time-outs, resets, 5xx
+    │   ├── UnreadableAnswer   an answer that nobody can read; never an empty one
+    │   ├── RateLimited        429, 418; knows when to come back
+    │   ├── Unauthorized       401: the key is missing or wrong
+    │   ├── NotEntitled        403: the plan does not cover it
+    │   ├── UnknownAtSource    404: the vendor does not know the symbol
+    │   ├── RequestRefused     other 4xx
+    │   └── CannotServe        the source has no such bars at all, by its nature
+    ├── StoreError             503: the operator mends the database
+    │   ├── DatabaseUnavailable
+    │   ├── EmbeddedServerError
+    │   └── MigrationError
+    └── SettingsError          the operator mends the configuration
+
+Each says what was wanted, what was there and what to do next; none carries a key, a path of SQL or a statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class BarhouseError(Exception):
+    """Whatever Barhouse itself has to say; `status` is the HTTP status that tells it."""
+
+    status = 500
+
+
+class RequestError(BarhouseError):
+    """The caller asked for something that cannot be."""
+
+    status = 422
+
+
+class InvalidTimeframe(RequestError):
+    """A timeframe that Barhouse does not keep."""
+
+    status = 400
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(f"Invalid timeframes: {list(names)!r}")
+
+
+class InvalidAssetClass(RequestError):
+    """An asset class that Barhouse does not know."""
+
+    status = 400
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"Invalid asset class: {name!r}; use one of {', '.join(known)}")
+
+
+class UnknownSymbol(RequestError):
+    """Nobody tracks this symbol."""
+
+    status = 404
+
+    def __init__(self, symbol: str) -> None:
+        super().__init__(f"Symbol {symbol!r} is not tracked; `barhouse track {symbol}` starts it")
+
+
+class AmbiguousSymbol(RequestError):
+    """One symbol, several instruments: the caller has to say which asset class is meant."""
+
+    status = 409
+
+    def __init__(self, symbol: str, classes: Iterable[str]) -> None:
+        super().__init__(f"Symbol {symbol!r} is tracked as {' and '.join(classes)}; name its asset_class")
+
+
+class InvalidParameter(RequestError):
+    """A parameter out of its range, or of the wrong form."""
+
+
+class UnreadableFile(RequestError):
+    """A file to import that is no table of bars."""
+
+
+class SourceError(BarhouseError):
+    """A vendor did not give the bars. `transient` says whether asking again can help."""
+
+    status = 502
+    transient = False
+
+    def __init__(self, source: str, message: str) -> None:
+        super().__init__(f"{source}: {message}")
+        self.source = source
+
+
+class SourceUnavailable(SourceError):
+    """A time-out, a reset or a server error at the vendor's side."""
+
+    transient = True
+
+
+class UnreadableAnswer(SourceError):
+    """An answer that is not what the vendor's protocol promises: nothing is known about its span."""
+
+    transient = True
+
+
+class RateLimited(SourceError):
+    """The vendor wants us to wait; `retry_after` in seconds where it said how long."""
+
+    transient = True
+
+    def __init__(self, source: str, message: str, retry_after: float | None = None) -> None:
+        super().__init__(source, message)
+        self.retry_after = retry_after
+
+
+class Unauthorized(SourceError):
+    """The vendor's key is missing or wrong: the source is closed until it is mended."""
+
+
+class NotEntitled(SourceError):
+    """The plan behind the key does not cover what was asked."""
+
+
+class UnknownAtSource(SourceError):
+    """The vendor does not know the symbol."""
+
+
+class RequestRefused(SourceError):
+    """The vendor refuses the request as it stands."""
+
+
+class CannotServe(SourceError):
+    """The source has no such bars by its nature: wrong asset class, or beyond its reach."""
+
+
+class StoreError(BarhouseError):
+    """The warehouse itself is away."""
+
+    status = 503
+
+
+class DatabaseUnavailable(StoreError):
+    """No connection to PostgreSQL."""
+
+
+class EmbeddedServerError(StoreError):
+    """The embedded PostgreSQL cannot run; the message says the mend."""
+
+
+class MigrationError(StoreError):
+    """The schema cannot be brought up to date; nothing half done."""
+
+
+class SettingsError(BarhouseError):
+    """The configuration contradicts itself."""

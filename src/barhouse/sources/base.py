@@ -1,0 +1,63 @@
+"""What every source gives, whatever its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from barhouse.calendar import Calendar
+from barhouse.model import ACTIONS, Series, Span
+
+REJECTS = {"time": pl.Datetime("us", "UTC"), "reason": pl.String, "payload": pl.String}
+"""Rows that no bar could be made of: `time` NULL where unreadable, the vendor's row as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """One source's whole answer for one span of one series: all that was asked was read."""
+
+    series: Series
+    source: str
+    span: Span
+    bars: pl.DataFrame
+    """`model.BARS` plus `origin` (UInt32): the row of `raw` that a bar was read from. Order and duplicates as they came."""
+    raw: pl.DataFrame
+    """The vendor's rows under the vendor's names, so that the quarantine can keep what really came."""
+    expects: frozenset[str] = frozenset()
+    """The columns beyond the five that this source normally sends: completeness is judged against them."""
+    rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTS))
+    actions: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ACTIONS))
+    """Splits and dividends that came along."""
+    calls: int = 1
+    response_ms: float = 0.0
+    """Time the vendor took, over all calls."""
+    quota_remaining: int | None = None
+
+
+class Source(Protocol):
+    """A vendor. Asking is async; each failure is a `SourceError`, an empty frame means that the vendor said so."""
+
+    name: str
+
+    def reach(self, series: Series, span: Span, now: datetime) -> Span | None:
+        """The part of `span` that this source can give at all; None where it has no such bars."""
+        ...
+
+    def pieces(self, series: Series, span: Span) -> list[Span]:
+        """`span` in stretches that are fetched and kept one after the other, oldest first."""
+        ...
+
+    async def bars(self, series: Series, span: Span, calendar: Calendar) -> Fetched:
+        """The bars of `series` in `span`, as traded, in canonical slots."""
+        ...
+
+    async def actions(self, series: Series, span: Span) -> pl.DataFrame:
+        """The splits and dividends of the instrument effective in `span` (`model.ACTIONS`)."""
+        ...
+
+    async def close(self) -> None:
+        """End the connections."""
+        ...
