@@ -88,10 +88,14 @@ class UnreadableFile(RequestError):
 
 
 class SourceError(BarhouseError):
-    """A vendor did not give the bars. `transient` says whether asking again can help."""
+    """A vendor did not give the bars. `transient` says whether asking again can help.
+
+    `retry_after` is in seconds, where the vendor said when to come back.
+    """
 
     status = 502
     transient = False
+    retry_after: float | None = None
 
     def __init__(self, source: str, message: str) -> None:
         super().__init__(f"{source}: {message}")
@@ -111,7 +115,7 @@ class UnreadableAnswer(SourceError):
 
 
 class RateLimited(SourceError):
-    """The vendor wants us to wait; `retry_after` in seconds where it said how long."""
+    """Too many calls for this vendor: it wants us to wait."""
 
     transient = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import polars as pl
@@ -41,6 +41,8 @@ class Source(Protocol):
     """A vendor. Asking is async; each failure is a `SourceError`, an empty frame means that the vendor said so."""
 
     name: str
+    delay: timedelta
+    """How long after its close a bar is due here."""
 
     def reach(self, series: Series, span: Span, now: datetime) -> Span | None:
         """The part of `span` that this source can give at all; None where it has no such bars."""

@@ -1,0 +1,1 @@
+"""What stands between us and a vendor that fails: retries, and the pace of calls."""

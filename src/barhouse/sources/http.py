@@ -1,0 +1,227 @@
+"""One HTTP client for all vendors: it asks again, keeps the pace, and makes each failure a `SourceError`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+import httpx
+import orjson
+import structlog
+
+from barhouse.errors import (
+    NotEntitled,
+    RateLimited,
+    RequestRefused,
+    SourceError,
+    SourceUnavailable,
+    Unauthorized,
+    UnknownAtSource,
+    UnreadableAnswer,
+)
+from barhouse.resilience.pace import Pace
+from barhouse.resilience.retry import Retry
+
+T = TypeVar("T")
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+WHOLE_ANSWER = 10
+"""A whole answer may take so many times the time-out of one read: a trickle must not hold us for ever."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a vendor answered: `ms` is the time it took, `calls` how often it was asked."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    ms: float
+    calls: int = 1
+
+
+Refusal = Callable[[Answer], type[SourceError] | None]
+"""A vendor's own meaning of a 4xx answer; None where it is the usual one."""
+
+
+def complaint(content: bytes) -> str:
+    """The vendor's own words in an answer that is a refusal; empty where there are none for people."""
+    try:
+        words = _words(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        text = content.decode(errors="replace").strip()
+        words = "" if text.startswith("<") else text
+    return " ".join(words.split())[:300]
+
+
+def _words(body: object, depth: int = 4) -> str:
+    """The first text under one of the names that vendors give to their explanations."""
+    if not isinstance(body, dict) or not depth:
+        return ""
+    for name in ("error", "message", "msg", "description"):
+        if isinstance(body.get(name), str):
+            return str(body[name])
+    return next((found for value in body.values() if (found := _words(value, depth - 1))), "")
+
+
+def seconds(retry_after: str | None, now: datetime) -> float | None:
+    """How long a `Retry-After` asks us to wait: seconds or an HTTP date; None where it is unreadable."""
+    try:
+        return max(0.0, float(retry_after or ""))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after or "") - now).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+class Http:
+    """The calls to one vendor. `hosts` are its other names, `secrets` never leave in a message.
+
+    A refused key, or an order to stay away for longer than we wait, closes it: later calls fail unsent.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        retry: Retry | None = None,
+        pace: Pace | None = None,
+        hosts: frozenset[str] = frozenset(),
+        secrets: frozenset[str] = frozenset(),
+        refusal: Refusal | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.source = source
+        self._base = httpx.URL(base_url)
+        self._headers = {"user-agent": "barhouse", "accept": "application/json", **(headers or {})}
+        self._timeout = timeout
+        self._retry = retry or Retry()
+        self._pace = pace or Pace(0)
+        self._hosts = hosts
+        self._secrets = secrets
+        self._refusal = refusal
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._closed_until = 0.0
+        self._why_closed: SourceError | None = None
+
+    async def get(self, url: str, params: Mapping[str, str | int] | None = None) -> Answer:
+        """The vendor's answer to a path under its address, or to a whole `url` that it gave us to go on."""
+        return (await self.read(url, lambda content: content, params))[1]
+
+    async def read(
+        self, url: str, parse: Callable[[bytes], T], params: Mapping[str, str | int] | None = None
+    ) -> tuple[T, Answer]:
+        """What `parse` makes of the answer; where it raises UnreadableAnswer the vendor is asked again."""
+        calls = 0
+
+        async def once() -> tuple[T, Answer]:
+            nonlocal calls
+            self._refuse_closed()
+            await self._pace.turn()
+            self._refuse_closed()
+            calls += 1
+            answer = await self._ask(url, params)
+            return parse(answer.content), replace(answer, calls=calls)
+
+        self._refuse_foreign(url)
+        try:
+            return await self._retry.run(once)
+        except SourceError as error:
+            self._shut(error)
+            raise
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def _ask(self, url: str, params: Mapping[str, str | int] | None) -> Answer:
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout * WHOLE_ANSWER):
+                response = await self._connected().get(url, params=params)
+        except (httpx.TimeoutException, TimeoutError) as error:
+            raise SourceUnavailable(self.source, "no answer in time") from error
+        except httpx.DecodingError as error:
+            raise UnreadableAnswer(self.source, "an answer that cannot be unpacked") from error
+        except httpx.HTTPError as error:
+            raise SourceUnavailable(self.source, self._redacted(f"no whole answer: {error}")) from error
+        took = (time.perf_counter() - began) * 1000
+        answer = Answer(response.status_code, response.headers, response.content, took)
+        if not response.is_success:
+            raise self._error(answer)
+        return answer
+
+    def _connected(self) -> httpx.AsyncClient:
+        """The client, made at the first call: a pool belongs to the event loop that uses it."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                base_url=self._base,
+                headers=self._headers,
+                timeout=self._timeout,
+                transport=self._transport,
+                trust_env=self._base.host not in LOOPBACK,
+            )
+        return self._client
+
+    def _error(self, answer: Answer) -> SourceError:
+        words = self._redacted(complaint(answer.content))
+        message = f"{answer.status} {words}".strip()
+        wait = seconds(answer.headers.get("retry-after"), datetime.now(UTC))
+        if answer.status in (418, 429):
+            self._hold(self._retry.window if wait is None else wait)
+            return RateLimited(self.source, message, wait)
+        if answer.status >= 500:
+            away = SourceUnavailable(self.source, message)
+            away.retry_after = wait
+            return away
+        usual = {401: Unauthorized, 403: NotEntitled, 404: UnknownAtSource}
+        own = self._refusal(answer) if self._refusal else None
+        return (own or usual.get(answer.status, RequestRefused))(self.source, message)
+
+    def _redacted(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _refuse_foreign(self, url: str) -> None:
+        """A whole URL may lead only to the vendor itself: the key goes with it."""
+        try:
+            target = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise UnreadableAnswer(self.source, "its next page has no readable address") from error
+        same = self._hosts if self._base.host in self._hosts else {self._base.host}
+        own = target.host in same and (target.scheme, target.port) == (self._base.scheme, self._base.port)
+        if not own and not target.is_relative_url:
+            raise UnreadableAnswer(self.source, f"its next page is said to be at {target.host!r}, not asked")
+
+    def _refuse_closed(self) -> None:
+        if time.monotonic() < self._closed_until and self._why_closed:
+            raise self._why_closed.with_traceback(None)
+
+    def _hold(self, wait: float) -> None:
+        """Let all who ask this vendor wait, not only the one who was refused."""
+        if wait <= self._retry.ceiling:
+            self._pace.hold(wait)
+
+    def _shut(self, error: SourceError) -> None:
+        """Close the source: for good after a refused key, else for as long as the vendor said."""
+        lasts = float("inf") if isinstance(error, Unauthorized) else error.retry_after or 0.0
+        if lasts <= self._retry.ceiling or time.monotonic() < self._closed_until:
+            return
+        self._closed_until, self._why_closed = time.monotonic() + lasts, error
+        log.warning("source_closed", source=self.source, seconds=lasts, error=str(error))
