@@ -83,6 +83,8 @@ class Timeframe(StrEnum):
 
 ALWAYS_OPEN = "24/7"
 NEW_YORK = "XNYS"
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""Nobody asks for bars before this day: no source has any."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

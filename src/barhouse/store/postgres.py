@@ -11,6 +11,7 @@ from typing import Any, Self
 import adbc_driver_postgresql.dbapi as adbc
 import polars as pl
 import psycopg
+import pyarrow as pa
 from adbc_driver_manager import Error as AdbcError
 from adbc_driver_manager import OperationalError as AdbcOperationalError
 from psycopg import Connection
@@ -63,9 +64,10 @@ class Database:
             yield connection
 
     def frame(self, statement: bytes, parameters: Sequence[Any] = ()) -> pl.DataFrame:
-        """What `statement` answers, as a frame; parameters are `$1`, `$2`, …"""
+        """What `statement` answers, as a frame; parameters are `$1`, `$2`, …, a list is an array."""
+        bound = pa.RecordBatch.from_pylist([{str(n): p for n, p in enumerate(parameters)}]) if parameters else None
         with self._frame_connection() as connection, connection.cursor() as cursor:
-            cursor.execute(statement.decode(), parameters=list(parameters) or None)
+            cursor.execute(statement.decode(), parameters=bound)
             return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
 
     @contextmanager

@@ -20,8 +20,5 @@ def queries(noun: str) -> SimpleNamespace:
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return SimpleNamespace(
-        **{
-            head[1]: text[head.end() : end].strip().rstrip(";").encode()
-            for head, end in zip(heads, ends, strict=True)
-        }
+        **{head[1]: text[head.end() : end].strip().rstrip(";").encode() for head, end in zip(heads, ends, strict=True)}
     )

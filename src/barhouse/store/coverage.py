@@ -1,0 +1,118 @@
+"""Which spans of a series were asked of a source, and what came of it; a backfill is what is missing here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from psycopg import Connection
+
+from barhouse.model import Series, Span
+from barhouse.store.queries import queries
+
+query = queries("coverage")
+
+
+class State(StrEnum):
+    """What came of asking."""
+
+    FETCHED = "fetched"
+    EMPTY = "empty"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A span that a source was asked for, when, and what came of it."""
+
+    span: Span
+    state: State
+    read_at: datetime
+    reason: str | None = None
+    attempts: int = 1
+    fetch_id: int | None = None
+
+    def is_final(self, revisit: timedelta) -> bool:
+        """Whether it was read so late after its end that the vendor has nothing to change there any more."""
+        return self.read_at >= self.span.end + revisit
+
+    def settled(self, now: datetime, revisit: timedelta) -> Span | None:
+        """The part that need not be asked again now; an empty answer is asked again after 2, 4, 8 … days."""
+        match self.state:
+            case State.FETCHED:
+                end = min(self.span.end, self.read_at - revisit)
+                return Span(self.span.start, end) if end > self.span.start else None
+            case State.EMPTY:
+                return self.span if now < self.read_at + timedelta(days=2 ** min(self.attempts, 6)) else None
+            case State.UNREACHABLE:
+                return self.span
+            case State.FAILED:
+                return None
+
+
+def of_series(connection: Connection, series: Series) -> dict[str, list[Stretch]]:
+    """What was asked of each source for `series`, oldest first."""
+    rows = connection.execute(
+        query.of_series, {"instrument": series.instrument.key, "timeframe": series.timeframe.code}
+    )
+    told: dict[str, list[Stretch]] = defaultdict(list)
+    for source, start, end, state, read_at, reason, attempts in rows:
+        told[source].append(Stretch(Span(start, end), State(state), read_at, reason, attempts))
+    return dict(told)
+
+
+def record(connection: Connection, series: Series, source: int, stretch: Stretch, revisit: timedelta) -> None:
+    """Lay `stretch` over what was known of its span; the rest of that stays as it was."""
+    key = {"instrument": series.instrument.key, "timeframe": series.timeframe.code, "source": source}
+    bounds = {"start": stretch.span.start, "end": stretch.span.end}
+    around = [
+        Stretch(Span(start, end), State(state), read_at, reason, attempts, fetch_id)
+        for start, end, state, read_at, reason, attempts, fetch_id in connection.execute(query.take, key | bounds)
+    ]
+    laid = laid_over(around, stretch, revisit)
+    connection.execute(
+        query.lay,
+        key
+        | {
+            "starts": [each.span.start for each in laid],
+            "ends": [each.span.end for each in laid],
+            "states": [each.state for each in laid],
+            "read_ats": [each.read_at for each in laid],
+            "reasons": [each.reason for each in laid],
+            "attempts": [each.attempts for each in laid],
+            "fetch_ids": [each.fetch_id for each in laid],
+        },
+    )
+
+
+def laid_over(around: Iterable[Stretch], stretch: Stretch, revisit: timedelta) -> list[Stretch]:
+    """`around` with `stretch` on top: overlapped parts give way, final neighbours of the same state become one.
+
+    An answer like the one before (`empty`, `failed`) counts as one more attempt.
+    """
+    around = list(around)
+    earlier = [old.attempts for old in around if old.state == stretch.state and old.span.common(stretch.span)]
+    if earlier and stretch.state in (State.EMPTY, State.FAILED):
+        stretch = replace(stretch, attempts=max(earlier) + 1)
+    rest = [replace(old, span=part) for old in around for part in old.span.without([stretch.span]) if part]
+    laid: list[Stretch] = []
+    for each in sorted([*rest, stretch], key=lambda old: old.span):
+        if laid and _one_with(laid[-1], each, revisit):
+            laid[-1] = replace(
+                each,
+                span=Span(laid[-1].span.start, each.span.end),
+                read_at=max(laid[-1].read_at, each.read_at),
+            )
+        else:
+            laid.append(each)
+    return laid
+
+
+def _one_with(left: Stretch, right: Stretch, revisit: timedelta) -> bool:
+    alike = (left.state, left.reason, left.attempts) == (right.state, right.reason, right.attempts)
+    final = left.is_final(revisit) and right.is_final(revisit)
+    return alike and final and left.span.end >= right.span.start

@@ -1,0 +1,34 @@
+"""Features: derived from bars, replaced whenever the bars that they hang on change."""
+
+from __future__ import annotations
+
+import polars as pl
+from psycopg import Connection
+
+from barhouse.model import Timeframe
+from barhouse.store.copying import copy_in
+from barhouse.store.queries import queries
+
+query = queries("features")
+
+
+def replace(connection: Connection, features: pl.DataFrame, timeframe: Timeframe) -> None:
+    """Put `features` (instrument, time, a column each) in the place of all that was between their first and last."""
+    if features.is_empty():
+        return
+    stretches = features.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max())
+    connection.execute(
+        query.remove,
+        {
+            "instruments": stretches["instrument"].to_list(),
+            "firsts": stretches["first"].to_list(),
+            "lasts": stretches["last"].to_list(),
+            "timeframe": timeframe.code,
+        },
+    )
+    filled = [name for name in features.columns if features[name].null_count() < features.height]
+    copy_in(
+        connection,
+        "bar_feature",
+        features.select("instrument", pl.lit(timeframe.code, pl.Int16).alias("timeframe"), *filled[1:]),
+    )

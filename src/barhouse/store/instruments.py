@@ -1,0 +1,95 @@
+"""What is tracked: instruments, their series and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from barhouse.errors import AmbiguousSymbol, UnknownSymbol
+from barhouse.model import EARLIEST, AssetClass, Instrument, Series, Timeframe
+from barhouse.store.queries import queries
+
+sql = queries("instruments")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A series that is kept up to date, from `since` on."""
+
+    series: Series
+    since: datetime
+
+
+def find(connection: Connection, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
+    """The instrument of `symbol`; UnknownSymbol (404) if there is none, AmbiguousSymbol (409) if several."""
+    rows = connection.execute(sql.named, {"symbol": symbol, "asset_class": asset_class}).fetchall()
+    match rows:
+        case []:
+            raise UnknownSymbol(symbol)
+        case [row]:
+            return _instrument(*row)
+        case _:
+            raise AmbiguousSymbol(symbol, (row[2] for row in rows))
+
+
+def meant(connection: Connection, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
+    """The instrument that a caller means by `symbol`: the one there is, else a stock that nobody keeps yet."""
+    try:
+        return find(connection, symbol, asset_class)
+    except UnknownSymbol:
+        return Instrument(symbol, asset_class or AssetClass.STOCK)
+
+
+def add(connection: Connection, instrument: Instrument) -> Instrument:
+    """`instrument` with its number in the warehouse, which is given if it is new."""
+    names = {"symbol": instrument.symbol, "asset_class": instrument.asset_class}
+    connection.execute(sql.add, {**names, "exchange": instrument.exchange})
+    return find(connection, instrument.symbol, instrument.asset_class)
+
+
+def add_series(connection: Connection, series: Series) -> Series:
+    """`series` with its number in the warehouse, kept but not yet tracked if it is new."""
+    instrument = add(connection, series.instrument)
+    connection.execute(sql.add_series, {"instrument": instrument.key, "timeframe": series.timeframe.code})
+    return Series(instrument, series.timeframe)
+
+
+def track(connection: Connection, series: Series, since: datetime = EARLIEST) -> Series:
+    """Keep `series` up to date from now on, from `since` or the earliest start that was ever asked for."""
+    instrument = add(connection, series.instrument)
+    connection.execute(sql.activate, {"instrument": instrument.key})
+    connection.execute(sql.track, {"instrument": instrument.key, "timeframe": series.timeframe.code, "since": since})
+    return Series(instrument, series.timeframe)
+
+
+def tracked(connection: Connection) -> list[Tracked]:
+    """Every series that is kept up to date, by symbol."""
+    return [
+        Tracked(Series(_instrument(*row[:4]), Timeframe.by_code(row[4])), row[5])
+        for row in connection.execute(sql.tracked)
+    ]
+
+
+def described(connection: Connection) -> list[dict[str, Any]]:
+    """Every series with what is stored of it: bars, first and last, revision."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql.described).fetchall()
+
+
+def source_code(connection: Connection, name: str) -> int:
+    """The number of a source in the bars, which is given if it is new."""
+    connection.execute(sql.add_source, {"name": name})
+    return next(code for code, known in source_names(connection).items() if known == name)
+
+
+def source_names(connection: Connection) -> dict[int, str]:
+    """The names of the sources by their numbers."""
+    return dict(connection.execute(sql.sources).fetchall())
+
+
+def _instrument(key: int, symbol: str, asset_class: str, exchange: str) -> Instrument:
+    return Instrument(symbol, AssetClass(asset_class), exchange, key)

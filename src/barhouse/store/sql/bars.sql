@@ -1,0 +1,75 @@
+-- name: lock
+-- Makes this transaction the only writer of these series, in the order of their keys.
+SELECT pg_advisory_xact_lock(instrument, %(timeframe)s::int)
+FROM (SELECT unnest(%(instruments)s::int[]) AS instrument ORDER BY 1) AS wanted;
+
+-- name: overlapping
+-- Which of these stretches hold a stored bar.
+SELECT wanted.instrument
+FROM unnest(%(instruments)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
+     AS wanted (instrument, first, last)
+WHERE EXISTS (
+    SELECT FROM bar
+    WHERE bar.instrument = wanted.instrument AND bar.timeframe = %(timeframe)s
+      AND bar.time BETWEEN wanted.first AND wanted.last
+);
+
+-- name: known
+-- The stored bars of some stretches, both ends included, in the columns that are asked for.
+SELECT {columns}
+FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS wanted (instrument, first, last)
+CROSS JOIN LATERAL (
+    SELECT * FROM bar
+    WHERE bar.instrument = wanted.instrument AND bar.timeframe = $4
+      AND bar.time BETWEEN wanted.first AND wanted.last
+) AS bar
+ORDER BY bar.instrument, bar.time;
+
+-- name: context
+-- What features and checks need around new bars: so many regular bars before a stretch, all in it, so many after.
+SELECT {columns}
+FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS wanted (instrument, first, last)
+CROSS JOIN LATERAL (
+    (SELECT * FROM bar
+     WHERE bar.instrument = wanted.instrument AND bar.timeframe = $4 AND bar.time < wanted.first
+       AND NOT bar.extended AND NOT bar.forming
+     ORDER BY bar.time DESC LIMIT $5)
+    UNION ALL
+    (SELECT * FROM bar
+     WHERE bar.instrument = wanted.instrument AND bar.timeframe = $4
+       AND bar.time BETWEEN wanted.first AND wanted.last
+       AND NOT bar.extended AND NOT bar.forming)
+    UNION ALL
+    (SELECT * FROM bar
+     WHERE bar.instrument = wanted.instrument AND bar.timeframe = $4 AND bar.time > wanted.last
+       AND NOT bar.extended AND NOT bar.forming
+     ORDER BY bar.time LIMIT $6)
+) AS bar
+ORDER BY bar.instrument, bar.time;
+
+-- name: remove
+-- Makes room for bars that replace stored ones.
+DELETE FROM bar
+USING unnest(%(instruments)s::int[], %(times)s::timestamptz[]) AS gone (instrument, time)
+WHERE bar.instrument = gone.instrument AND bar.timeframe = %(timeframe)s AND bar.time = gone.time;
+
+-- name: correct
+-- Writes down what was restated, a row a field.
+INSERT INTO data_corrections (original_record_id, instrument, timeframe_code, symbol, asset_class, timeframe, "timestamp",
+    field_corrected, old_value, new_value, reason, corrected_by, correction_timestamp, fetch_id)
+SELECT bar_id(told.instrument, %(timeframe)s::smallint, told.time), told.instrument, %(timeframe)s, i.symbol,
+       i.asset_class, t.name, told.time, told.field, told.old, told.new, %(reason)s, %(by)s, %(at)s, told.fetch_id
+FROM unnest(%(instruments)s::int[], %(times)s::timestamptz[], %(fields)s::text[], %(olds)s::float8[],
+            %(news)s::float8[], %(fetches)s::bigint[]) AS told (instrument, time, field, old, new, fetch_id)
+JOIN instrument i ON i.id = told.instrument
+JOIN timeframe t ON t.code = %(timeframe)s;
+
+-- name: stamp
+-- Bumps the revision of series that were written, last thing before the commit, and says the instant.
+UPDATE series
+SET revision = revision + 1, revised_at = clock_timestamp(), bars = bars + written.inserted,
+    first_bar = least(first_bar, written.first), last_bar = greatest(last_bar, written.last)
+FROM unnest(%(instruments)s::int[], %(inserted)s::bigint[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
+     AS written (instrument, inserted, first, last)
+WHERE series.instrument = written.instrument AND series.timeframe = %(timeframe)s
+RETURNING series.instrument, series.revised_at;

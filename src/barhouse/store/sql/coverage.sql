@@ -1,0 +1,21 @@
+-- name: of_series
+-- What was asked of each source for a series, oldest first.
+SELECT s.name AS source, c.span_start, c.span_end, c.state, c.read_at, c.reason, c.attempts
+FROM coverage c
+JOIN source s ON s.code = c.source
+WHERE c.instrument = %(instrument)s AND c.timeframe = %(timeframe)s
+ORDER BY s.name, c.span_start;
+
+-- name: take
+-- Takes the stretches that overlap or touch a span out of the table, to be laid anew around it.
+DELETE FROM coverage
+WHERE instrument = %(instrument)s AND timeframe = %(timeframe)s AND source = %(source)s
+  AND span_start <= %(end)s AND span_end >= %(start)s
+RETURNING span_start, span_end, state, read_at, reason, attempts, fetch_id;
+
+-- name: lay
+-- Writes stretches of one series and source.
+INSERT INTO coverage (instrument, timeframe, source, span_start, span_end, state, read_at, reason, attempts, fetch_id)
+SELECT %(instrument)s, %(timeframe)s, %(source)s, laid.*
+FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[], %(states)s::text[], %(read_ats)s::timestamptz[],
+            %(reasons)s::text[], %(attempts)s::int[], %(fetch_ids)s::bigint[]) AS laid;

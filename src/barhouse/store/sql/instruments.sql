@@ -1,0 +1,57 @@
+-- name: named
+-- The instruments of a symbol, of one asset class where that is given.
+SELECT id, symbol, asset_class, exchange
+FROM instrument
+WHERE symbol = %(symbol)s AND (%(asset_class)s::text IS NULL OR asset_class = %(asset_class)s)
+ORDER BY asset_class;
+
+-- name: add
+-- Adds an instrument; looking first keeps the sequence from being spent on those that are there.
+INSERT INTO instrument (symbol, asset_class, exchange)
+SELECT %(symbol)s, %(asset_class)s, %(exchange)s
+WHERE NOT EXISTS (SELECT FROM instrument WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s)
+ON CONFLICT (symbol, asset_class) DO NOTHING;
+
+-- name: add_series
+-- Makes sure that a series is there; one that is only read, not tracked, stays untracked.
+INSERT INTO series (instrument, timeframe, tracked, since)
+VALUES (%(instrument)s, %(timeframe)s, false, NULL)
+ON CONFLICT (instrument, timeframe) DO NOTHING;
+
+-- name: activate
+-- Brings an instrument back that was put away.
+UPDATE instrument SET active = true WHERE id = %(instrument)s AND NOT active;
+
+-- name: track
+-- From now on a series is kept up to date, from the earliest start that anyone asked for.
+INSERT INTO series (instrument, timeframe, tracked, since)
+VALUES (%(instrument)s, %(timeframe)s, true, %(since)s)
+ON CONFLICT (instrument, timeframe) DO UPDATE
+SET tracked = true, since = least(series.since, excluded.since);
+
+-- name: tracked
+-- The series that are kept up to date, with the start of each.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.since
+FROM series s
+JOIN instrument i ON i.id = s.instrument
+WHERE s.tracked AND i.active
+ORDER BY i.symbol, i.asset_class, s.timeframe;
+
+-- name: described
+-- Each series with what is stored of it.
+SELECT i.symbol, i.asset_class, i.exchange, i.active, t.name AS timeframe, s.tracked, s.since, s.bars,
+       s.first_bar, s.last_bar, s.revision, s.revised_at
+FROM series s
+JOIN instrument i ON i.id = s.instrument
+JOIN timeframe t ON t.code = s.timeframe
+ORDER BY i.symbol, i.asset_class, s.timeframe;
+
+-- name: add_source
+-- Adds a source; looking first keeps the sequence from being spent on those that are there.
+INSERT INTO source (name)
+SELECT %(name)s WHERE NOT EXISTS (SELECT FROM source WHERE name = %(name)s)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: sources
+-- The sources and their numbers.
+SELECT code, name FROM source;
