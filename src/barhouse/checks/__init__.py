@@ -1,6 +1,21 @@
 """Whether a bar can be believed: hard checks, flags, and the score they make."""
 
+from barhouse.checks.history import flag
+from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
+from barhouse.checks.score import GOOD_ENOUGH, score
 from barhouse.checks.sieve import Sifted, sift
 
-__all__ = ["Check", "Kind", "Severity", "Sifted", "check", "registry", "sift"]
+__all__ = [
+    "GOOD_ENOUGH",
+    "LOOK_BACK",
+    "Check",
+    "Kind",
+    "Severity",
+    "Sifted",
+    "check",
+    "flag",
+    "registry",
+    "score",
+    "sift",
+]

@@ -62,6 +62,4 @@ def wide_range(limits: Limits) -> pl.Expr:
 
 def same_slot(distance: int) -> pl.Expr:
     """Whether the row so many rows further down (negative: up) a sorted frame is of the same slot."""
-    return pl.all_horizontal(
-        pl.col(name).eq_missing(pl.col(name).shift(-distance)) for name in ("instrument", "time")
-    )
+    return pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(-distance)) for name in ("instrument", "time"))

@@ -47,9 +47,7 @@ registry: Mapping[str, Check] = MappingProxyType(_checks)
 """All checks, in the order in which reasons and flags are named."""
 
 
-def check(
-    severity: Severity, kind: Kind = Kind.HARD
-) -> Callable[[Callable[P, pl.Expr]], Callable[P, pl.Expr]]:
+def check(severity: Severity, kind: Kind = Kind.HARD) -> Callable[[Callable[P, pl.Expr]], Callable[P, pl.Expr]]:
     """Enrol the function below as a check under its name, its docstring being the line in the docs."""
 
     def enrol(fails: Callable[P, pl.Expr]) -> Callable[P, pl.Expr]:

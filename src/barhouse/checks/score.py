@@ -1,0 +1,52 @@
+"""How good a bar is: one figure from 0 to 1, and whether that is good enough."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from barhouse.checks.candle import FIVE
+from barhouse.model import JUDGED
+
+GOOD_ENOUGH = 0.85
+"""The score from which a bar counts as validated."""
+
+
+def score(bars: pl.DataFrame, *, expects: frozenset[str]) -> pl.DataFrame:
+    """Sound bars with `quality_score` and `validated`, as `instrument`, `model.JUDGED` and `origin`.
+
+    `expects` are the columns that their source normally sends beyond the five. The frame also has `flags`,
+    `passed` and `applicable` from the flags, and `feature_finite`, `feature_applicable`: null where none applies.
+    """
+    quality = weighed(
+        completeness=_completeness(expects),
+        validation=pl.col("passed") / pl.col("applicable"),
+        features=_share_of_features(),
+        freshness=(~pl.col("forming")).cast(pl.Float64),
+    )
+    return bars.with_columns(quality_score=quality).select(
+        "instrument",
+        *(pl.col(name) if name != "validated" else _validated() for name in JUDGED),
+        "origin",
+    )
+
+
+def weighed(*, completeness: pl.Expr, validation: pl.Expr, features: pl.Expr, freshness: pl.Expr) -> pl.Expr:
+    """The quality score of a bar, to six decimals."""
+    return (0.4 * completeness + 0.3 * validation + 0.2 * features + 0.1 * freshness).round(6)
+
+
+def _completeness(expects: frozenset[str]) -> pl.Expr:
+    """The share of the fields that are there, of those that ought to be."""
+    fields = sorted({*FIVE, *expects})
+    present = pl.sum_horizontal(pl.col(name).is_finite().fill_null(value=False) for name in fields)
+    return present / len(fields)
+
+
+def _share_of_features() -> pl.Expr:
+    """The share of finite features among those that apply; 1 where none does."""
+    applicable = pl.col("feature_applicable")
+    return pl.when(applicable > 0).then(pl.col("feature_finite") / applicable).otherwise(1.0)
+
+
+def _validated() -> pl.Expr:
+    return (pl.col("quality_score") >= GOOD_ENOUGH).alias("validated")
