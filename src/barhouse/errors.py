@@ -5,6 +5,7 @@
     │   ├── InvalidTimeframe   400
     │   ├── InvalidAssetClass  400
     │   ├── UnknownSymbol      404
+    │   ├── UnknownCalendar    422
     │   ├── AmbiguousSymbol    409
     │   ├── InvalidParameter   422
     │   └── UnreadableFile     422
@@ -68,6 +69,13 @@ class UnknownSymbol(RequestError):
 
     def __init__(self, symbol: str) -> None:
         super().__init__(f"Symbol {symbol!r} is not tracked; `barhouse track {symbol}` starts it")
+
+
+class UnknownCalendar(RequestError):
+    """An exchange that no calendar is known of."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No calendar of an exchange {name!r}; use XNYS, 24/7 or another name of exchange-calendars")
 
 
 class AmbiguousSymbol(RequestError):
