@@ -37,8 +37,8 @@ class Request:
 class Reply:
     """An answer and its faults.
 
-    `cut` ends the connection after so many bytes of the body, `reset` breaks it in the middle, `stall` waits so
-    many seconds before the body.
+    `cut` ends the connection after so many bytes of the body, `reset` breaks it in the middle, `stall` waits
+    so many seconds before the body.
     """
 
     body: bytes = b"{}"

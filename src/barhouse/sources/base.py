@@ -9,9 +9,9 @@ from typing import Protocol
 import polars as pl
 
 from barhouse.calendar import Calendar
-from barhouse.model import ACTIONS, Series, Span
+from barhouse.model import ACTIONS, INSTANT, Series, Span
 
-REJECTS = {"time": pl.Datetime("us", "UTC"), "reason": pl.String, "payload": pl.String}
+REJECTS = pl.Schema({"time": INSTANT, "reason": pl.String(), "payload": pl.String()})
 """Rows that no bar could be made of: `time` NULL where unreadable, the vendor's row as it came."""
 
 
