@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Self
+from typing import Self, TypeAlias
 
 import polars as pl
 
@@ -101,6 +101,13 @@ class Instrument:
             home = ALWAYS_OPEN if self.asset_class is AssetClass.CRYPTO else NEW_YORK
             object.__setattr__(self, "exchange", home)
 
+    @property
+    def number(self) -> int:
+        """Its number in the warehouse; only an instrument that came out of the warehouse has one."""
+        if self.key is None:
+            raise LookupError(f"{self} has no number in the warehouse yet")
+        return self.key
+
     def known_as(self, key: int) -> Instrument:
         """The same instrument with its number in the warehouse."""
         return replace(self, key=key)
@@ -157,13 +164,10 @@ class Span:
     def without(self, others: Iterable[Span]) -> list[Span]:
         """What is left of this span when `others` are taken away, oldest first."""
         left, start = [], self.start
-        for other in sorted(others):
-            if other.start > start and min(other.start, self.end) > start:
-                left.append(Span(start, min(other.start, self.end)))
-            start = max(start, other.end)
-            if start >= self.end:
-                return left
-        return [*left, Span(start, self.end)]
+        for other in merged(filter(None, map(self.common, others))):
+            left.append(Span(start, other.start))
+            start = other.end
+        return [part for part in [*left, Span(start, self.end)] if part]
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -182,39 +186,41 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+Schema: TypeAlias = dict[str, pl.DataType]
+
 INSTANT = pl.Datetime("us", "UTC")
 
-PRICES = {"open": pl.Float64, "high": pl.Float64, "low": pl.Float64, "close": pl.Float64}
+PRICES: Schema = {"open": pl.Float64(), "high": pl.Float64(), "low": pl.Float64(), "close": pl.Float64()}
 
-EXTRAS = {"vwap": pl.Float64, "trades": pl.Float64, "quote_volume": pl.Float64}
+EXTRAS: Schema = {"vwap": pl.Float64(), "trades": pl.Float64(), "quote_volume": pl.Float64()}
 """What some vendors add to a bar: volume-weighted price, number of trades, turnover in the quote currency."""
 
-INPUTS = {
-    "taker_buy_volume": pl.Float64,
-    "taker_sell_volume": pl.Float64,
-    "open_interest": pl.Float64,
-    "funding_rate": pl.Float64,
-    "liquidations_long": pl.Float64,
-    "liquidations_short": pl.Float64,
-    "long_short_ratio": pl.Float64,
-    "exchange_inflow": pl.Float64,
+INPUTS: Schema = {
+    "taker_buy_volume": pl.Float64(),
+    "taker_sell_volume": pl.Float64(),
+    "open_interest": pl.Float64(),
+    "funding_rate": pl.Float64(),
+    "liquidations_long": pl.Float64(),
+    "liquidations_short": pl.Float64(),
+    "long_short_ratio": pl.Float64(),
+    "exchange_inflow": pl.Float64(),
 }
 """What the features of crypto need beside the bar; NULL where no source gave it, never 0."""
 
-MEASURES = {**PRICES, "volume": pl.Float64, **EXTRAS, **INPUTS}
+MEASURES: Schema = {**PRICES, "volume": pl.Float64(), **EXTRAS, **INPUTS}
 """All that a vendor measures."""
 
-BARS = {"time": INSTANT, **MEASURES, "extended": pl.Boolean, "forming": pl.Boolean}
+BARS: Schema = {"time": INSTANT, **MEASURES, "extended": pl.Boolean(), "forming": pl.Boolean()}
 """A frame of bars of one series as a source gives it: canonical slots, oldest first."""
 
-JUDGED = {**BARS, "validated": pl.Boolean, "quality_score": pl.Float64, "flags": pl.String}
+JUDGED: Schema = {**BARS, "validated": pl.Boolean(), "quality_score": pl.Float64(), "flags": pl.String()}
 """The same after the checks; `flags` names the checks that raised one, joined by commas, NULL for none."""
 
-ACTIONS = {
-    "kind": pl.String,
-    "effective": pl.Date,
-    "ratio": pl.Float64,
-    "amount": pl.Float64,
-    "currency": pl.String,
+ACTIONS: Schema = {
+    "kind": pl.String(),
+    "effective": pl.Date(),
+    "ratio": pl.Float64(),
+    "amount": pl.Float64(),
+    "currency": pl.String(),
 }
 """Corporate actions of one instrument: kind `split` has a `ratio` (n of n:1), kind `dividend` an `amount`."""

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 from psycopg import Connection, sql
 
-from barhouse.model import MEASURES, Timeframe
+from barhouse.model import INSTANT, MEASURES, Schema, Timeframe
 from barhouse.store.copying import copy_in
 from barhouse.store.difference import KEY, Difference, difference, told
 from barhouse.store.postgres import Database
@@ -17,21 +17,19 @@ from barhouse.store.queries import queries
 
 query = queries("bars")
 
-COLUMNS = pl.Schema(
-    {
-        "instrument": pl.Int32,
-        "timeframe": pl.Int16,
-        "time": pl.Datetime("us", "UTC"),
-        **MEASURES,
-        "quality_score": pl.Float64,
-        "fetch_id": pl.Int64,
-        "source": pl.Int16,
-        "extended": pl.Boolean,
-        "forming": pl.Boolean,
-        "validated": pl.Boolean,
-        "flags": pl.String,
-    }
-)
+COLUMNS: Schema = {
+    "instrument": pl.Int32(),
+    "timeframe": pl.Int16(),
+    "time": INSTANT,
+    **MEASURES,
+    "quality_score": pl.Float64(),
+    "fetch_id": pl.Int64(),
+    "source": pl.Int16(),
+    "extended": pl.Boolean(),
+    "forming": pl.Boolean(),
+    "validated": pl.Boolean(),
+    "flags": pl.String(),
+}
 """The table `bar`, column for column."""
 
 
