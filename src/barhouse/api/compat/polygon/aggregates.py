@@ -1,0 +1,160 @@
+"""Polygon's aggregates: windows in New York time, adjusted by default, in pages of base aggregates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import polars as pl
+from fastapi import Request
+
+from barhouse.api.compat import Shelf
+from barhouse.api.compat.polygon.wire import WireError, limit, onward, parameters
+from barhouse.api.compat.windows import (
+    ZONE,
+    adjusted,
+    clocked,
+    crypto,
+    epoch,
+    held,
+    instant,
+    named,
+    paired,
+    session_day,
+    windowed,
+)
+from barhouse.model import INSTANT, Instrument, Timeframe
+
+_MINUTES = {"minute": 1, "hour": 60}
+_DAYS = {"day": "d", "week": "w", "month": "mo", "quarter": "q", "year": "y"}
+_UNPARSED = "Could not parse the time parameter: '{}'. Use YYYY-MM-DD or Unix MS Timestamps"
+_BACKWARDS = "The parameter 'to' cannot be a time that occurs before 'from'"
+_LOCAL = pl.col("time").dt.convert_time_zone(ZONE)
+_FIELDS = {"v": "volume", "vw": "vwap", "o": "open", "c": "close", "h": "high", "l": "low", "t": "t"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request, read: `start` and `end` in epoch milliseconds, both included."""
+
+    ticker: str
+    multiplier: int
+    timespan: str
+    start: int
+    end: int
+    adjusted: bool
+    descending: bool
+    limit: int
+
+    @property
+    def minutes(self) -> int | None:
+        """How long a window is by the clock; None from a day on."""
+        return self.multiplier * _MINUTES[self.timespan] if self.timespan in _MINUTES else None
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Where the shelf is read: wider than asked, so that the first window and the last one are whole."""
+        days = 1 if self.minutes or self.timespan == "day" else 366
+        slack = timedelta(days=days * (1 if self.minutes else self.multiplier))
+        return instant(self.start) - slack, instant(self.end) + slack
+
+
+def asked(request: Request, ticker: str, window: tuple[str, str], span: tuple[str, str], most: int) -> Ask:
+    """The request as it is meant, or why it cannot be answered."""
+    query = parameters(request)
+    multiplier, timespan = window
+    if timespan not in {*_MINUTES, *_DAYS} or not multiplier.isdecimal() or not 0 < int(multiplier) < 10_000:
+        raise WireError(400, f"Cannot aggregate by {multiplier} {timespan}")
+    start, end = _moment("from", span[0], time.min), _moment("to", span[1], time.max)
+    if end < start:
+        raise WireError(400, _BACKWARDS)
+    adjust, descending = query.get("adjusted", "true").lower() != "false", query.get("sort", "asc") == "desc"
+    return Ask(ticker, int(multiplier), timespan, start, end, adjust, descending, min(limit(query, 5000), most))
+
+
+def _moment(name: str, text: str, at: time) -> int:
+    """A day of New York or epoch milliseconds, as epoch milliseconds; `at` is the time on a mere day."""
+    try:
+        if text.lstrip("-").isdecimal():
+            return int(text)
+        return int(datetime.combine(date.fromisoformat(text), at, ZoneInfo(ZONE)).timestamp() * 1000)
+    except ValueError:
+        raise WireError(400, _UNPARSED.format(name)) from None
+
+
+def windows(shelf: Shelf, ask: Ask) -> pl.DataFrame:
+    """All bars that the request spans, oldest first, each with the `base` aggregates that it was made of."""
+    of = paired(shelf, ask.ticker[2:], "USD") if ask.ticker.startswith("X:") else named(shelf, ask.ticker)
+    if of is None:
+        return pl.DataFrame()
+    bars, base = _basis(shelf, of, ask)
+    if ask.adjusted and not crypto(of):
+        bars = adjusted(bars, shelf.splits(of.symbol), _LOCAL.dt.date())
+        bars = bars.with_columns(pl.col("open", "high", "low", "close", "vwap").round(4))
+    if ask.minutes == base or (ask.timespan, ask.multiplier) == ("day", 1):
+        bars = bars.with_columns(pl.lit(base, pl.Int64).alias("base"))
+    else:
+        bars = windowed(bars, _window(ask), (pl.len().cast(pl.Int64) * base).alias("base"))
+    bars = bars.with_columns(epoch(pl.col("time")).alias("t"))
+    return bars.filter(pl.col("t").is_between(_snapped(ask), ask.end))
+
+
+def _snapped(ask: Ask) -> int:
+    """Where the window begins that the start lies in: it is given whole."""
+    start = pl.DataFrame({"time": [instant(ask.start)]}, schema={"time": INSTANT})
+    return int(start.select(epoch(_window(ask))).item())
+
+
+def _basis(shelf: Shelf, of: Instrument, ask: Ask) -> tuple[pl.DataFrame, int]:
+    """The bars that the windows are made of, and how many base aggregates each stands for.
+
+    A day begins at midnight in New York, for crypto too.
+    """
+    if ask.minutes:
+        return clocked(shelf, of, ask.minutes, *ask.span)
+    if crypto(of):
+        return windowed(held(shelf, of, Timeframe.H1, *ask.span), _LOCAL.dt.truncate("1d")), 1
+    return held(shelf, of, Timeframe.D1, *ask.span).with_columns(session_day(pl.col("time"))), 1
+
+
+def _window(ask: Ask) -> pl.Expr:
+    """The window that a bar belongs to; weeks begin on Sunday."""
+    if ask.minutes:
+        return _LOCAL.dt.truncate(f"{ask.minutes}m")
+    every = f"{ask.multiplier}{_DAYS[ask.timespan]}"
+    if ask.timespan == "week":
+        return _LOCAL.dt.offset_by("1d").dt.truncate(every).dt.offset_by("-1d")
+    return _LOCAL.dt.truncate(every)
+
+
+def page(request: Request, ask: Ask, bars: pl.DataFrame) -> dict[str, Any]:
+    """As many windows as the limit allows, at least one, and where the others are."""
+    head = {"ticker": ask.ticker, "queryCount": 0, "resultsCount": 0, "adjusted": ask.adjusted}
+    if bars.is_empty():
+        return {**head, "status": "OK"}
+    ordered = bars.reverse() if ask.descending else bars
+    kept = max(int((ordered["base"].cum_sum() <= ask.limit).sum()), 1)
+    shown = ordered.head(kept)
+    found = {"queryCount": int(shown["base"].sum()), "resultsCount": kept, "results": _rows(shown)}
+    body = {**head, **found, "status": "OK", "count": kept}
+    return {**body, "next_url": _rest(request, ask, ordered["t"][kept])} if kept < ordered.height else body
+
+
+def _rows(bars: pl.DataFrame) -> orjson.Fragment:
+    """The bars as the vendor writes them; what the data lack is left out."""
+    trades = pl.col("trades").cast(pl.Int64).alias("n")
+    rows = bars.select(*(pl.col(name).alias(short) for short, name in _FIELDS.items()), trades)
+    known = [name for name in rows.columns if rows[name].null_count() < rows.height]
+    written = rows.select(known).write_json().encode()
+    return orjson.Fragment(written.replace(b',"vw":null', b"").replace(b',"n":null', b""))
+
+
+def _rest(request: Request, ask: Ask, following: int) -> str:
+    """The address of what follows: the path begins, or ends, at the first window left out."""
+    path = request.url.path.rsplit("/", 2)[0]
+    start, end = (ask.start, following) if ask.descending else (following, ask.end)
+    query = {n: v for n, v in parameters(request).items() if n in {"adjusted", "sort", "limit"}}
+    return onward(request, f"{path}/{start}/{end}", query)

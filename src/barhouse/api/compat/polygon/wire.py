@@ -1,0 +1,42 @@
+"""What all of Polygon's endpoints share: refusals, parameters, and the cursor of the next page."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Request
+
+
+class WireError(Exception):
+    """A request that the vendor answers with an error."""
+
+    def __init__(self, status: int, error: str) -> None:
+        super().__init__(error)
+        self.status = status
+
+
+def parameters(request: Request) -> dict[str, str]:
+    """The parameters of a request, those that its cursor stands for included."""
+    query = dict(request.query_params)
+    packed = query.pop("cursor", "")
+    try:
+        return {**query, **dict(parse_qsl(urlsafe_b64decode(packed + "==").decode()))} if packed else query
+    except ValueError:
+        raise WireError(400, "The cursor is invalid") from None
+
+
+def onward(request: Request, path: str, query: Mapping[str, str]) -> str:
+    """The address of the next page, `query` packed into its cursor; the key is never in it."""
+    packed = urlencode(sorted((name, value) for name, value in query.items() if name != "apiKey"))
+    cursor = urlsafe_b64encode(packed.encode()).decode().rstrip("=")
+    return str(request.url.replace(path=path, query=f"cursor={cursor}", fragment=""))
+
+
+def limit(query: Mapping[str, str], default: int) -> int:
+    """How much is asked for at most."""
+    text = query.get("limit", str(default))
+    if not text.isdecimal() or int(text) == 0:
+        raise WireError(400, "The limit must be a positive number")
+    return int(text)
