@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from barhouse.features.compute import compute
 from barhouse.features.registry import registry
 
 SUBJECTS = ("returns", "volatility", "structure", "volume", "regimes", "trend", "crypto")
@@ -15,4 +16,4 @@ WARMUP = 1000
 for _subject in SUBJECTS:
     import_module(f"barhouse.features.{_subject}")
 
-__all__ = ["SUBJECTS", "WARMUP", "registry"]
+__all__ = ["SUBJECTS", "WARMUP", "compute", "registry"]
