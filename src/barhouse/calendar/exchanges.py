@@ -33,8 +33,10 @@ def _known(name: str) -> Any:
     from exchange_calendars.errors import InvalidCalendarName
 
     try:
-        bound = exchange_calendars.get_calendar(name).bound_min()
+        return exchange_calendars.get_calendar(name, start=BEGINNING)
     except InvalidCalendarName:
         raise UnknownCalendar(name) from None
-    start = BEGINNING if bound is None else max(BEGINNING, f"{bound:%Y-%m-%d}")
-    return exchange_calendars.get_calendar(name, start=start)
+    except ValueError:
+        # Some exchanges are known from a later day on, and refuse an earlier one
+        bound = exchange_calendars.get_calendar(name).bound_min()
+        return exchange_calendars.get_calendar(name, start=bound)

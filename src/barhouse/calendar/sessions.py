@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Self
+from functools import cache, cached_property
 
 import polars as pl
 
@@ -33,7 +32,8 @@ class Calendar:
     sessions: pl.DataFrame
 
     @classmethod
-    def always_open(cls) -> Self:
+    @cache
+    def always_open(cls) -> Calendar:
         """The calendar of markets that never close, by the UTC clock."""
         return cls(ALWAYS_OPEN, "UTC", pl.DataFrame(schema=SESSIONS))
 
@@ -53,7 +53,7 @@ class Calendar:
         """
         if timeframe.intraday or self.name == ALWAYS_OPEN:
             return stamps
-        dates = self._dates(stamps)
+        dates = self._dates(stamps.cast(INSTANT))
         if timeframe is Timeframe.W1:
             # Polygon stamps a week with the Sunday before it
             dates = dates.dt.offset_by("1d").dt.truncate("1w")

@@ -1,0 +1,90 @@
+"""The calendar of an exchange, whoever asks: from this process, from the database, or read anew."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+import structlog
+
+from barhouse.calendar import Calendar
+from barhouse.calendar.__main__ import UNKNOWN
+from barhouse.errors import BarhouseError, UnknownCalendar
+from barhouse.model import ALWAYS_OPEN
+from barhouse.store import sessions
+from barhouse.store.postgres import Database
+
+log = structlog.get_logger()
+
+LOOK_AGAIN = timedelta(hours=6).total_seconds()
+"""Seconds after which a process asks the database whether the sessions that it knows still hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A calendar that this process knows, until when by its own clock."""
+
+    calendar: Calendar
+    until: float
+
+
+_kept: dict[tuple[str, str], Kept] = {}
+_one_at_a_time = threading.Lock()
+
+
+def calendar(db: Database, name: str) -> Calendar:
+    """The calendar of the exchange `name`; the first call on a new database takes seconds, to read its sessions.
+
+    UnknownCalendar (422) for a name that exchange-calendars does not know.
+    """
+    if name == ALWAYS_OPEN:
+        return Calendar.always_open()
+    with _one_at_a_time:
+        known = _kept.get((db.url, name))
+        if known is None or known.until < time.monotonic():
+            known = Kept(_current(db, name), time.monotonic() + LOOK_AGAIN)
+            _kept[db.url, name] = known
+        return known.calendar
+
+
+def read_apart(name: str) -> Calendar:
+    """What exchange-calendars knows of `name`, read in a process of its own: 130 MB that this one does not keep."""
+    child = subprocess.run(  # noqa: S603
+        [sys.executable, "-P", "-m", "barhouse.calendar", name], capture_output=True, check=False
+    )
+    if child.returncode == UNKNOWN:
+        raise UnknownCalendar(name)
+    if child.returncode:
+        *_, reason = child.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise BarhouseError(f"The sessions of {name} cannot be read from exchange-calendars: {reason}")
+    found = pl.read_ipc(child.stdout)
+    return Calendar(name, found["zone"][0], found.drop("zone"))
+
+
+def _current(db: Database, name: str) -> Calendar:
+    """The saved calendar if it is fresh, else a new one; where that fails an old one is better than none."""
+    with db.connection() as connection:
+        if sessions.fresh(connection, name):
+            return sessions.load(connection, name)
+    try:
+        found = read_apart(name)
+    except BarhouseError as trouble:
+        return _old(db, name, trouble)
+    with db.transaction() as connection:
+        sessions.save(connection, found)
+    return found
+
+
+def _old(db: Database, name: str, trouble: BarhouseError) -> Calendar:
+    with db.connection() as connection:
+        try:
+            saved = sessions.load(connection, name)
+        except UnknownCalendar:
+            raise trouble from None
+    log.warning("calendar_refresh_failed", exchange=name, reason=str(trouble))
+    return saved
