@@ -1,0 +1,97 @@
+"""What is derived from fresh bars before they are kept: features, flags, scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from barhouse import checks, features
+from barhouse.calendar import Calendar
+from barhouse.model import INSTANT, MEASURES, AssetClass, Schema, Timeframe
+from barhouse.store import bars
+from barhouse.store.postgres import Database
+
+KEY = ["instrument", "time"]
+CONTEXT = ["instrument", "time", *MEASURES, "source", "extended", "forming"]
+MOMENTS: Schema = {"instrument": pl.Int32(), "time": INSTANT}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the series of a batch have in common."""
+
+    asset_class: AssetClass
+    timeframe: Timeframe
+    calendar: Calendar
+
+    @property
+    def look_back(self) -> int:
+        """How many bars before a new one can bear on its features and flags."""
+        return max(features.WARMUP, (checks.LOOK_BACK + 1) * self.calendar.per_session(self.timeframe))
+
+
+@dataclass(frozen=True, slots=True)
+class Enriched:
+    """Fresh bars with their verdict, and the features of all bars that they bear on."""
+
+    bars: pl.DataFrame
+    features: pl.DataFrame
+    """instrument, time, a column a feature."""
+    stretches: pl.DataFrame
+    """instrument, first, last: from when to when each series changes."""
+
+
+def enrich(
+    db: Database,
+    fresh: pl.DataFrame,
+    kind: Kind,
+    *,
+    splits: pl.DataFrame,
+    moved: pl.DataFrame,
+    expects: frozenset[str],
+) -> Enriched:
+    """Judge and enrich `fresh` bars beside those that are stored around them.
+
+    `moved` (instrument, time) are instants from which a split was learnt only now: features from there on are
+    computed anew too. `expects` are the columns that the source normally sends beyond the five.
+    """
+    stretches = _stretches(fresh, moved)
+    around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=features.WARMUP, columns=CONTEXT)
+    computed = _features(fresh, around, stretches, splits, kind)
+    flagged = checks.flag(
+        fresh,
+        before=around,
+        asset_class=kind.asset_class,
+        timeframe=kind.timeframe,
+        calendar=kind.calendar,
+        splits=splits,
+    )
+    shares = computed.select(*KEY, feature_finite="finite", feature_applicable="applicable")
+    scored = checks.score(flagged.join(shares, on=KEY, how="left", maintain_order="left"), expects=expects)
+    return Enriched(scored, computed.drop("finite", "applicable"), stretches)
+
+
+def _stretches(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    moments = pl.concat([fresh.select(KEY), moved])
+    return moments.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max()).sort("instrument")
+
+
+def _features(
+    fresh: pl.DataFrame, around: pl.DataFrame, stretches: pl.DataFrame, splits: pl.DataFrame, kind: Kind
+) -> pl.DataFrame:
+    """The features of the fresh bars and of those behind them that they bear on, but not of the warm-up."""
+    regular = fresh.filter(~pl.col("extended") & ~pl.col("forming")).select(CONTEXT)
+    past = around.join(fresh, on=KEY, how="anti")
+    computed = features.compute(
+        pl.concat([past, regular]).sort(KEY) if past.height else regular,
+        asset_class=kind.asset_class,
+        timeframe=kind.timeframe,
+        calendar=kind.calendar,
+        splits=splits,
+    )
+    if past.is_empty():
+        return computed
+    starts = stretches.select("instrument", "first")
+    wanted = computed.join(starts, on="instrument", maintain_order="left").filter(pl.col("time") >= pl.col("first"))
+    return wanted.drop("first")

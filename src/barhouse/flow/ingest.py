@@ -1,0 +1,270 @@
+"""From a vendor's answer to durable bars: sift, compare, enrich, score, keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+from psycopg import Connection
+
+from barhouse import checks
+from barhouse.calendar import Calendar
+from barhouse.flow.enrich import KEY, MOMENTS, Kind, enrich
+from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Timeframe
+from barhouse.sources.base import Fetched
+from barhouse.sources.order import outranked
+from barhouse.store import actions, bars, coverage, fetches, instruments, quarantine
+from barhouse.store import features as feature_store
+from barhouse.store.difference import Difference
+from barhouse.store.fetches import Fetch
+from barhouse.store.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Answers of one source for several series of one kind, each series once: what is kept in one transaction."""
+
+    fetched: Sequence[Fetched]
+    calendar: Calendar
+    delay: timedelta = timedelta(minutes=15)
+    """How long after its close the source has a bar for good."""
+
+    @property
+    def source(self) -> str:
+        """Who answered."""
+        return self.fetched[0].source
+
+    @property
+    def timeframe(self) -> Timeframe:
+        """The timeframe of all its series."""
+        return self.fetched[0].series.timeframe
+
+    @property
+    def kind(self) -> Kind:
+        """What its series have in common."""
+        return Kind(self.fetched[0].series.instrument.asset_class, self.timeframe, self.calendar)
+
+
+def revisit(calendar: Calendar) -> timedelta:
+    """How long after a span's end its bars may still be restated: five sessions, two days where there are none."""
+    return timedelta(days=2) if calendar.name == ALWAYS_OPEN else timedelta(days=7)
+
+
+def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]:
+    """Keep what a source answered; the true counts of each fetch.
+
+    All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, splits,
+    coverage and the log change in one transaction, of which the series' new revision is the last word.
+    """
+    now = now or datetime.now(UTC)
+    sifted = checks.sift(_incoming(batch), calendar=batch.calendar, timeframe=batch.timeframe)
+    sound = _with_forming(sifted.sound, batch, now)
+    with db.transaction() as connection:
+        bars.lock(connection, batch.timeframe, _keys(batch))
+        source = instruments.source_code(connection, batch.source)
+        ids = dict(zip(_keys(batch), fetches.reserve(connection, len(batch.fetched)), strict=True))
+        moved = _learn(connection, batch, source, ids)
+        ranks = _outranked(connection, batch)
+        difference = bars.compared(db, connection, sound, batch.timeframe, outranks=ranks)
+        stamps = {}
+        if difference.fresh.height or moved.height:
+            written = _write(db, connection, batch, difference, moved, source, ids)
+            stamps = bars.stamp(connection, written, batch.timeframe)
+        told = _told(batch, ids, sifted, sound, difference, stamps)
+        _write_down(connection, batch, difference, ids, stamps)
+        _set_aside(connection, batch, sifted, source, ids)
+        fetches.log(connection, told)
+        for each in batch.fetched:
+            _cover(connection, each, batch, source, ids, now)
+    return told
+
+
+def _keys(batch: Batch) -> list[int]:
+    return [each.series.instrument.number for each in batch.fetched]
+
+
+def _incoming(batch: Batch) -> pl.DataFrame:
+    """All bars that came, each with the number of its instrument."""
+    return pl.concat(
+        each.bars.select(pl.lit(each.series.instrument.number, pl.Int32).alias("instrument"), *BARS, "origin")
+        for each in batch.fetched
+    )
+
+
+def _with_forming(sound: pl.DataFrame, batch: Batch, now: datetime) -> pl.DataFrame:
+    """The bars with `forming` as of `now`; only the newest ones have to be looked up in the calendar."""
+    horizon = now - batch.delay - timedelta(days=7)
+    recent = sound.filter(pl.col("time") > horizon)
+    if recent.is_empty():
+        return sound.with_columns(forming=pl.lit(value=False))
+    closes = batch.calendar.located(recent, batch.timeframe)["closes"]
+    late = recent.select(*KEY, forming=closes + batch.delay > now)
+    return (
+        sound.drop("forming")
+        .join(late, on=KEY, how="left", maintain_order="left")
+        .with_columns(pl.col("forming").fill_null(value=False))
+        .select(sound.columns)
+    )
+
+
+def _learn(connection: Connection, batch: Batch, source: int, ids: dict[int, int]) -> pl.DataFrame:
+    """Keep the splits and dividends that came along; the instants from which new splits change features."""
+    moved = [
+        (key, datetime(day.year, day.month, day.day, tzinfo=UTC))
+        for key, each in zip(_keys(batch), batch.fetched, strict=True)
+        for day in actions.learn(connection, key, each.actions, source, ids[key])
+    ]
+    return pl.DataFrame(moved, schema=MOMENTS, orient="row")
+
+
+def _outranked(connection: Connection, batch: Batch) -> set[int]:
+    """The numbers of the sources whose bars this one may restate."""
+    names = {batch.source, *outranked(batch.source, batch.kind.asset_class)}
+    return {code for code, name in instruments.source_names(connection).items() if name in names}
+
+
+def _write(
+    db: Database,
+    connection: Connection,
+    batch: Batch,
+    difference: Difference,
+    moved: pl.DataFrame,
+    source: int,
+    ids: dict[int, int],
+) -> pl.DataFrame:
+    """Write what is new or changed, and the features that hang on it: instrument, first, last, inserted."""
+    fresh = _merged(db, batch, difference).with_columns(source=pl.lit(source, pl.Int16))
+    splits = actions.splits(connection, _keys(batch))
+    enriched = enrich(db, fresh, batch.kind, splits=splits, moved=moved, expects=batch.fetched[0].expects)
+    rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
+    _store(connection, rows, difference, ids, batch.timeframe)
+    feature_store.replace(connection, enriched.features, batch.timeframe)
+    inserted = difference.new.group_by("instrument").agg(inserted=pl.len())
+    return enriched.stretches.join(inserted, on="instrument", how="left").with_columns(pl.col("inserted").fill_null(0))
+
+
+def _merged(db: Database, batch: Batch, difference: Difference) -> pl.DataFrame:
+    """All bars to be written; a changed one keeps the stored value where the answer says nothing."""
+    if difference.changed.is_empty():
+        return difference.new
+    stored = bars.whole(db, difference.changed.select(KEY), batch.timeframe)
+    held = difference.changed.join(
+        stored.select(*KEY, pl.col(MEASURES).name.prefix("stored_")), on=KEY, how="left", maintain_order="left"
+    )
+    changed = held.with_columns(pl.coalesce(name, f"stored_{name}").alias(name) for name in MEASURES)
+    return pl.concat([difference.new, changed.select(difference.new.columns)]).sort(KEY)
+
+
+def _store(
+    connection: Connection,
+    scored: pl.DataFrame,
+    difference: Difference,
+    ids: dict[int, int],
+    timeframe: Timeframe,
+) -> None:
+    """New bars in, changed ones in the place of the old; a settled bar keeps the fetch that first stored it."""
+    rows = scored.with_columns(
+        timeframe=pl.lit(timeframe.code, pl.Int16),
+        fetch_id=pl.col("instrument").replace_strict(ids, return_dtype=pl.Int64),
+    )
+    if difference.changed.is_empty():
+        bars.insert(connection, rows)
+        return
+    changed = rows.join(difference.changed, on=KEY, how="semi")
+    bars.insert(connection, rows.join(difference.changed, on=KEY, how="anti"))
+    bars.replace(connection, changed, timeframe)
+
+
+def _told(
+    batch: Batch,
+    ids: dict[int, int],
+    sifted: checks.Sifted,
+    sound: pl.DataFrame,
+    difference: Difference,
+    stamps: dict[int, datetime],
+) -> list[Fetch]:
+    """What came of each fetch, in figures that add up."""
+    inserted, updated = _counts(difference.new), _counts(difference.changed)
+    sounds, rejected = _counts(sound), _counts(sifted.rejected)
+    return [
+        Fetch(
+            id=ids[key],
+            series=each.series,
+            source=each.source,
+            span=each.span,
+            calls=each.calls,
+            fetched=each.bars.height + each.rejects.height,
+            inserted=inserted.get(key, 0),
+            updated=updated.get(key, 0),
+            unchanged=sounds.get(key, 0) - inserted.get(key, 0) - updated.get(key, 0),
+            quarantined=rejected.get(key, 0) + each.rejects.height,
+            response_ms=each.response_ms,
+            quota=each.quota_remaining,
+            stamped_at=stamps.get(key),
+        )
+        for key, each in zip(_keys(batch), batch.fetched, strict=True)
+    ]
+
+
+def _counts(frame: pl.DataFrame) -> dict[int, int]:
+    """How many rows there are of each instrument."""
+    return dict(frame.group_by("instrument").len().iter_rows())
+
+
+def _write_down(
+    connection: Connection,
+    batch: Batch,
+    difference: Difference,
+    ids: dict[int, int],
+    stamps: dict[int, datetime],
+) -> None:
+    """A row a restated field, at the instant of the series' new revision."""
+    if difference.corrections.is_empty():
+        return
+    told = difference.corrections.with_columns(fetch_id=pl.col("instrument").replace_strict(ids, return_dtype=pl.Int64))
+    bars.correct(connection, told, batch.timeframe, at=max(stamps.values()), by=batch.source)
+
+
+def _set_aside(connection: Connection, batch: Batch, sifted: checks.Sifted, source: int, ids: dict[int, int]) -> None:
+    """What was no bar goes to the quarantine, as it came, with the reason."""
+    for each in batch.fetched:
+        key = each.series.instrument.number
+        rejected = sifted.rejected.filter(pl.col("instrument") == key)
+        rows = pl.concat(
+            [
+                rejected.select("time", "reason").with_columns(payload=_payloads(each, rejected["origin"])),
+                each.rejects.select("time", "reason", "payload"),
+            ]
+        )
+        if rows.height:
+            quarantine.keep(
+                connection,
+                rows.select(
+                    pl.lit(key, pl.Int32).alias("instrument"),
+                    pl.lit(batch.timeframe.code, pl.Int16).alias("timeframe"),
+                    "time",
+                    pl.lit(source, pl.Int16).alias("source"),
+                    pl.lit(ids[key], pl.Int64).alias("fetch_id"),
+                    "reason",
+                    "payload",
+                ),
+            )
+
+
+def _payloads(each: Fetched, origins: pl.Series) -> pl.Series:
+    """The vendor's own rows behind some bars, as JSON."""
+    rows = each.raw[origins.to_list()].rows(named=True) if len(origins) else []
+    return pl.Series([json.dumps(row, default=str) for row in rows], dtype=pl.String)
+
+
+def _cover(
+    connection: Connection, each: Fetched, batch: Batch, source: int, ids: dict[int, int], now: datetime
+) -> None:
+    """From now on this span counts as read."""
+    came = each.bars.height + each.rejects.height
+    state = coverage.State.FETCHED if came else coverage.State.EMPTY
+    stretch = coverage.Stretch(each.span, state, now, fetch_id=ids[each.series.instrument.number])
+    coverage.record(connection, each.series, source, stretch, revisit(batch.calendar))
