@@ -1,11 +1,10 @@
-"""The checks that need one bar and its slot."""
+"""The hard checks: what no bar can be."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from barhouse.checks.limits import Limits, beyond
-from barhouse.checks.registry import Kind, Severity, check
+from barhouse.checks.registry import Severity, check
 from barhouse.model import PRICES
 
 FIVE = (*PRICES, "volume")
@@ -52,12 +51,6 @@ def off_grid() -> pl.Expr:
 def duplicate() -> pl.Expr:
     """A later row of the same answer gives other values for the same slot, and that one was kept."""
     return same_slot(1)
-
-
-@check(Severity.MEDIUM, Kind.FLAG)
-def wide_range(limits: Limits) -> pl.Expr:
-    """The high is more than 500 % above the low."""
-    return beyond((pl.col("high") - pl.col("low")) / pl.col("low"), limits.range)
 
 
 def same_slot(distance: int) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""The flags that look back: what is kept, but looks odd beside the bars before it."""
+"""The flags: what is kept, but looks odd, by itself or beside the bars before it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from barhouse.checks.limits import LIMITS, Limits, beyond, exact
 from barhouse.checks.past import with_past
 from barhouse.checks.registry import Kind, Severity, check, named, of_kind
 from barhouse.model import AssetClass, Timeframe
+
+
+@check(Severity.MEDIUM, Kind.FLAG)
+def wide_range(limits: Limits) -> pl.Expr:
+    """The high is more than 500 % above the low."""
+    return beyond((pl.col("high") - pl.col("low")) / pl.col("low"), limits.range)
 
 
 @check(Severity.MEDIUM, Kind.FLAG)
