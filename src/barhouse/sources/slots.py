@@ -1,0 +1,26 @@
+"""Where a vendor's rows land on the calendar."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from barhouse.calendar import Calendar
+from barhouse.model import BARS, Timeframe
+
+BARE = pl.DataFrame(schema=BARS).schema
+
+
+def placed(
+    rows: pl.DataFrame, timeframe: Timeframe, calendar: Calendar, *, now: datetime, delay: timedelta
+) -> pl.DataFrame:
+    """`rows` (time, measures, origin) as `model.BARS` plus `origin`, in canonical slots and in their order.
+
+    A bar is forming until `delay` after its close; what no vendor gave is NULL.
+    """
+    slots = rows.with_columns(calendar.canonical(rows["time"], timeframe).alias("time"))
+    located = calendar.located(slots, timeframe)
+    missing = [pl.lit(None, kind).alias(name) for name, kind in BARE.items() if name not in located.columns]
+    forming = (pl.col("closes") + delay > now).fill_null(False)
+    return located.with_columns(*missing).with_columns(forming=forming).select(*BARS, "origin").cast(BARE)
