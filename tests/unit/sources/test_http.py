@@ -35,9 +35,7 @@ QUICK = Retry(wait_initial=0.001, wait_jitter=0.001, window=0.01)
 def client(url: str, retry: Retry = QUICK, timeout: float = 0.3, pace: Pace | None = None) -> Http:
     """A client of the host at `url` with a key and hardly any patience."""
     headers = {"authorization": f"Bearer {KEY}"}
-    return Http(
-        "polygon", url, headers=headers, timeout=timeout, retry=retry, pace=pace, secrets=frozenset({KEY})
-    )
+    return Http("polygon", url, headers=headers, timeout=timeout, retry=retry, pace=pace, secrets=frozenset({KEY}))
 
 
 def asked(http: Http, question: Callable[[Http], Awaitable[T]]) -> T:
