@@ -25,10 +25,13 @@ PORT = 5432
 START_SECONDS = 600
 """How long a server may take to recover from a crash."""
 
+LEAST_SPACE = 1 << 20
+"""Bytes that must be free on the disk for a server to start."""
+
 LOG = "server.log"
 """What the server of the latest start said, in its data directory; the one before is `server.log.1`."""
 
-_SUPERUSER_ACCOUNTS = ("postgres", "nobody")
+_SERVICE_ACCOUNTS = ("postgres", "nobody")
 _CLEAN = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
 
 
@@ -60,8 +63,8 @@ def _require_a_name() -> None:
 
 def _require_ours(cluster: Path) -> None:
     """Refuse a directory that is not ours to serve, or of another PostgreSQL."""
-    owner, allowed = cluster.stat().st_uid, _accounts()
-    if owner not in allowed:
+    owner = cluster.stat().st_uid
+    if owner not in _accounts():
         raise EmbeddedServerError(
             f"{cluster} belongs to {_name(owner)}: run Barhouse as {_name(owner)}, "
             "or set BARHOUSE_DATA_DIR to another folder"
@@ -82,13 +85,19 @@ def _accounts() -> list[int]:
     """The user ids that may own a data directory; root serves as the first of them for a new one."""
     if os.geteuid():
         return [os.geteuid()]
-    known = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}
-    if found := [known[name] for name in _SUPERUSER_ACCOUNTS if name in known]:
+    if found := [uid for name in _SERVICE_ACCOUNTS if (uid := _uid(name)) is not None]:
         return found
     raise EmbeddedServerError(
         "PostgreSQL does not run as root, and there is neither an account `postgres` nor `nobody`: "
         "add one (useradd --system postgres), run as another user, or set DATABASE_URL"
     )
+
+
+def _uid(name: str) -> int | None:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return None
 
 
 def _name(uid: int) -> str:
@@ -110,8 +119,18 @@ def _make(data_dir: Path, cluster: Path) -> None:
         if made.returncode:
             raise explained(fresh, made.stdout)
         fresh.rename(cluster)
+        _settle(data_dir)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _settle(folder: Path) -> None:
+    """Make what was renamed in `folder` outlast a power failure."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _identity() -> list[str]:
@@ -150,7 +169,7 @@ def _defaults() -> list[str]:
 def launch(data_dir: Path, lock: int) -> None:
     """Start the server of a prepared `data_dir` and wait until it takes connections; it inherits `lock`."""
     cluster = cluster_of(data_dir)
-    _clear_stale_pid(cluster)
+    _clear_stale_pids(cluster)
     if (cluster / LOG).exists():
         (cluster / LOG).replace(cluster / f"{LOG}.1")
     options = f"-c {mark(cluster)} -c port={PORT} -c unix_socket_directories=. -c unix_socket_permissions=0700"
@@ -160,15 +179,15 @@ def launch(data_dir: Path, lock: int) -> None:
         raise explained(cluster, said(cluster) or started.stdout)
 
 
-def _clear_stale_pid(cluster: Path) -> None:
-    """Remove a pid file whose number now is another program's or a zombie's; PostgreSQL would take it for its own.
+def _clear_stale_pids(cluster: Path) -> None:
+    """Remove files of a pid that now is another program's or a zombie's; PostgreSQL would take it for a server's.
 
-    A living server keeps its file, one started by hand too.
+    A living server keeps its files, one started by hand too.
     """
-    pid = written_pid(cluster)
-    if pid is None or _serves(pid, cluster):
-        return
-    (cluster / "postmaster.pid").unlink(missing_ok=True)
+    for file in (cluster / "postmaster.pid", cluster / f".s.PGSQL.{PORT}.lock"):
+        pid = written_pid(file)
+        if pid is not None and not _serves(pid, cluster):
+            file.unlink(missing_ok=True)
 
 
 def _serves(pid: int, cluster: Path) -> bool:
@@ -191,12 +210,16 @@ def said(cluster: Path) -> str:
 
 
 def explained(cluster: Path, output: str) -> EmbeddedServerError:
-    """What hinders PostgreSQL, with the mend, from what its programs said."""
+    """What hinders PostgreSQL, with the mend, from what its programs said; on a full disk they cannot say anything."""
+    if shutil.disk_usage(cluster).free < LEAST_SPACE:
+        output += "No space left on device"
     for sign, mend in _MENDS.items():
         if sign in output:
-            return EmbeddedServerError(mend.format(cluster=cluster, pid=written_pid(cluster)))
+            return EmbeddedServerError(mend.format(cluster=cluster, pid=written_pid(cluster / "postmaster.pid")))
     last = " / ".join(output.strip().splitlines()[-3:]) or "it said nothing"
-    return EmbeddedServerError(f"The embedded PostgreSQL in {cluster} does not start: {last} (all in {cluster / LOG})")
+    return EmbeddedServerError(
+        f"The embedded PostgreSQL in {cluster} cannot be used: {last} (its log: {cluster / LOG})"
+    )
 
 
 _MENDS = {
@@ -208,7 +231,7 @@ _MENDS = {
     "Permission denied": "PostgreSQL may not use {cluster}: give it back to the account that made it "
     "(chown -R, chmod 700)",
     "is still in use": "Processes of a killed server still use {cluster}: wait a moment, or end them, and start again",
-    '"postmaster.pid" already exists': "The process {pid} is a PostgreSQL server and may use {cluster}: stop it "
+    "lock file": "The process {pid} is a PostgreSQL server and may use {cluster}: stop it "
     "if it does; if it serves another directory, delete {cluster}/postmaster.pid; then start again",
 }
 

@@ -51,9 +51,11 @@ def start(data_dir: Path) -> Embedded:
     with _mends(data_dir):
         (data_dir / "locks").mkdir(parents=True, exist_ok=True)
         with held(data_dir, "door"):
-            user = _joined(data_dir)
+            cluster = clusters.prepare(data_dir)
+            user = take(data_dir, "users", shared=True)
             try:
-                return Embedded(data_dir, user, _served(data_dir))
+                _watch(data_dir)
+                return Embedded(data_dir, user, _served(data_dir, cluster))
             except BaseException:
                 os.close(user)
                 raise
@@ -79,47 +81,55 @@ def serving(database_url: str | None, data_dir: Path) -> Iterator[str]:
             yield url
 
 
-def _joined(data_dir: Path) -> int:
-    """Be a user of the server, with a watchdog that sees to it that the server ends."""
-    user = take(data_dir, "users", shared=True)
-    if (free := take_if_free(data_dir, "watchdog")) is not None:
-        os.close(free)
-        subprocess.run(  # noqa: S603
-            [sys.executable, "-I", "-S", watchdog.__file__, str(data_dir)],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            check=True,
-        )
-    return user
+def _watch(data_dir: Path) -> None:
+    """See to it that a watchdog is there, which ends the server even if all its users are killed."""
+    free = take_if_free(data_dir, "watchdog")
+    if free is None:
+        return
+    os.close(free)
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-I", "-S", watchdog.__file__, str(data_dir)],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        check=True,
+    )
 
 
-def _served(data_dir: Path) -> str:
+def _served(data_dir: Path, cluster: Path) -> str:
     """The URL of the server, started if it does not answer. A real connection is the sign of life."""
-    cluster = clusters.prepare(data_dir)
     folder = _within_reach(cluster)
     deadline = time.monotonic() + clusters.START_SECONDS
-    while not _answers(folder):
-        lock = take_if_free(data_dir, "server")
-        if lock is not None:
-            try:
-                clusters.launch(data_dir, lock)
-            finally:
-                os.close(lock)
-        elif time.monotonic() > deadline:
-            raise clusters.explained(cluster, clusters.said(cluster))
-        else:
-            time.sleep(0.05)
+    while not _answers(cluster, folder):
+        if time.monotonic() > deadline:
+            raise EmbeddedServerError(
+                f"The embedded PostgreSQL in {cluster} gives no answer, yet processes of it live: end those that "
+                f"run in that folder (its log: {cluster / clusters.LOG}), and start again"
+            )
+        _launched(data_dir)
     return _url(folder, DATABASE)
 
 
+def _launched(data_dir: Path) -> None:
+    """Start the server; if one is starting, recovering or ending, or a killed one's processes still live, wait."""
+    lock = take_if_free(data_dir, "server")
+    if lock is None:
+        time.sleep(0.05)
+        return
+    try:
+        clusters.launch(data_dir, lock)
+    finally:
+        os.close(lock)
+
+
 def _url(folder: Path, database: str) -> str:
-    return f"postgresql://postgres@/{database}?host={quote(str(folder), safe='')}&port={clusters.PORT}"
+    host = quote(os.fsencode(folder), safe="")
+    return f"postgresql://postgres@/{database}?host={host}&port={clusters.PORT}"
 
 
-def _answers(folder: Path) -> bool:
+def _answers(cluster: Path, folder: Path) -> bool:
     """Whether the server takes connections now; it has our database then."""
     try:
         with psycopg.connect(_url(folder, "postgres"), autocommit=True, connect_timeout=10) as connection:
@@ -128,7 +138,7 @@ def _answers(folder: Path) -> bool:
     except psycopg.OperationalError as refusal:
         if any(sign in str(refusal) for sign in _NOT_YET):
             return False
-        raise EmbeddedServerError(f"The embedded PostgreSQL runs but does not let us in: {refusal}") from refusal
+        raise clusters.explained(cluster, str(refusal)) from refusal
     return True
 
 
@@ -146,8 +156,12 @@ _NOT_YET = (
 
 
 def _within_reach(cluster: Path) -> Path:
-    """A path to the folder of the socket that is short enough for one: `cluster`, or a link to it."""
-    if len(os.fsencode(cluster / f".s.PGSQL.{clusters.PORT}")) <= SOCKET_PATH:
+    """A path to the folder of the socket that a client can use: `cluster`, or a link where that is too long.
+
+    A comma would part it in two hosts.
+    """
+    socket = os.fsencode(cluster / f".s.PGSQL.{clusters.PORT}")
+    if len(socket) <= SOCKET_PATH and b"," not in socket:
         return cluster
     link = _private_folder() / hashlib.sha256(os.fsencode(cluster)).hexdigest()[:12]
     if not (link.is_symlink() and link.readlink() == cluster):
@@ -166,7 +180,10 @@ def _private_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != uid or found.st_mode & 0o022 or folder.is_symlink():
-        raise EmbeddedServerError(f"{folder} must belong to the user id {uid} alone: remove it and start again")
+        raise EmbeddedServerError(
+            f"{folder} should belong to the user id {uid} alone and does not: remove it, or set BARHOUSE_DATA_DIR "
+            "to a folder with a shorter path"
+        )
     return folder
 
 

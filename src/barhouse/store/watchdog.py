@@ -30,6 +30,9 @@ INTERVAL = 1.0
 PATIENCE = 60.0
 """Seconds for an orderly end, a checkpoint included; then the server ends at once and recovers when it starts."""
 
+UNSEEN = 2.0
+"""Seconds for a server that was only just launched to write its pid; one in another container never shows it."""
+
 
 def cluster_of(data_dir: Path) -> Path:
     """Where PostgreSQL keeps its files."""
@@ -70,10 +73,10 @@ def held(data_dir: Path, name: str) -> Iterator[None]:
         os.close(handle)
 
 
-def written_pid(cluster: Path) -> int | None:
-    """The pid that a server left in its directory; it may be long gone, and the number somebody else's."""
+def written_pid(file: Path) -> int | None:
+    """The pid that a server left in a file; it may be long gone, and the number somebody else's."""
     try:
-        return int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        return int(file.read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
 
@@ -96,35 +99,39 @@ def mark(cluster: Path) -> str:
 
 def postmaster(cluster: Path) -> int | None:
     """The living server that Barhouse started on `cluster`; a pid alone proves nothing."""
-    pid = written_pid(cluster)
+    pid = written_pid(cluster / "postmaster.pid")
     return pid if pid is not None and mark(cluster) in command_line(pid) else None
 
 
-def stop(cluster: Path, patience: float = PATIENCE) -> None:
-    """End the server that Barhouse started on `cluster`; nothing happens to any other process."""
-    for how in (signal.SIGINT, signal.SIGQUIT):
-        deadline = time.monotonic() + patience
-        if pid := postmaster(cluster):
+def stop(data_dir: Path) -> bool:
+    """End the server that Barhouse started, no other process; False while processes of it live on."""
+    return any(_ended(data_dir, how) for how in (signal.SIGINT, signal.SIGQUIT))
+
+
+def _ended(data_dir: Path, how: signal.Signals) -> bool:
+    """Whether the server ends when it is told `how`; one that cannot be seen is not waited for."""
+    told, begun = None, time.monotonic()
+    while (free := take_if_free(data_dir, "server")) is None:
+        pid = postmaster(cluster_of(data_dir))
+        if pid is not None and pid != told:
             os.kill(pid, how)
-        while postmaster(cluster):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.01)
-        else:
-            return
+            told = pid
+        if time.monotonic() - begun > (PATIENCE if pid is not None else UNSEEN):
+            return False
+        time.sleep(0.01)
+    os.close(free)
+    return True
 
 
 def stop_if_unused(data_dir: Path) -> bool:
-    """End the server unless somebody uses it; whoever calls this holds the door."""
+    """End the server unless somebody uses it, and whether it has ended; whoever calls this holds the door."""
     alone = take_if_free(data_dir, "users")
     if alone is None:
         return False
     try:
-        if cluster_of(data_dir).exists():
-            stop(cluster_of(data_dir))
+        return stop(data_dir)
     finally:
         os.close(alone)
-    return True
 
 
 def watch(data_dir: Path, watching: int) -> None:
