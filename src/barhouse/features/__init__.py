@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from barhouse.features.compute import compute
+from barhouse.features.compute import WARMUP, compute, warmup
 from barhouse.features.registry import registry
 
 SUBJECTS = ("returns", "volatility", "structure", "volume", "regimes", "trend", "crypto")
 """The modules whose features are enrolled, in the order of the columns."""
 
-WARMUP = 1000
-"""So many earlier bars make the features of the bars after them what the whole history makes them."""
-
 for _subject in SUBJECTS:
     import_module(f"barhouse.features.{_subject}")
 
-__all__ = ["SUBJECTS", "WARMUP", "compute", "registry"]
+__all__ = ["SUBJECTS", "WARMUP", "compute", "registry", "warmup"]

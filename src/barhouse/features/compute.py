@@ -7,6 +7,7 @@ from functools import cache
 import polars as pl
 
 from barhouse.calendar import Calendar
+from barhouse.features.funding import shown_by
 from barhouse.features.ground import ground
 from barhouse.features.registry import Feature, ingredients, registry
 from barhouse.model import INSTANT, AssetClass, Timeframe
@@ -15,6 +16,14 @@ Type = pl.DataType | type[pl.DataType]
 
 KEYS: dict[str, Type] = {"instrument": pl.Int32, "time": INSTANT}
 COUNTS: dict[str, Type] = {"finite": pl.UInt8, "applicable": pl.UInt8}
+
+WARMUP = 1000
+"""So many earlier bars make the features of the bars after them what the whole history makes them."""
+
+
+def warmup(asset_class: AssetClass, timeframe: Timeframe) -> int:
+    """The same for short bars of crypto too, which take more bars to show 90 funding settlements."""
+    return max(WARMUP, shown_by(timeframe)) if asset_class is AssetClass.CRYPTO else WARMUP
 
 
 def compute(

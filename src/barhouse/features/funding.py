@@ -14,6 +14,11 @@ EVERY = 8 * 3_600_000_000
 LOOKBACK = 90
 
 
+def shown_by(timeframe: Timeframe) -> int:
+    """How many bars it takes to show the settlement of the last one, and all that it is ranked among."""
+    return (LOOKBACK + 2) * max(1, 480 // timeframe.minutes)
+
+
 def ranked(bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """`bars` with `settlements_below`: how many of the 90 settlements before had a lower funding rate."""
     if bars["funding_rate"].null_count() == bars.height:

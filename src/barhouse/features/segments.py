@@ -36,7 +36,7 @@ def segmented(bars: pl.DataFrame, skips: pl.Expr) -> pl.DataFrame:
     """
     sound = pl.all_horizontal(map(_positive, PRICES))
     broken = ~KIN | skips | ~(sound & sound.shift(1))
-    marked = bars.with_columns(broken=broken.fill_null(value=True))
+    marked = bars.with_columns(pl.when(sound).then(pl.col(*PRICES)), broken=broken.fill_null(value=True))
     return marked.with_columns(segment=pl.col("broken").cum_sum(), nth=since(pl.col("broken")))
 
 

@@ -16,7 +16,6 @@ from barhouse.calendar import Calendar, refreshed
 from barhouse.model import INSTANT, MEASURES, PRICES, AssetClass, Span, Timeframe
 
 SPLITS = {"instrument": pl.Int32, "effective": pl.Date, "ratio": pl.Float64}
-READ = {"instrument": pl.Int32, "start": INSTANT, "end": INSTANT}
 
 new_york = cache(lambda: refreshed("XNYS"))
 always = Calendar.always_open()
@@ -69,6 +68,12 @@ def crypto(timeframe: Timeframe, count: int, seed: int = 0, start: str = "2024-0
 def splits(*events: tuple[int, Any, float]) -> pl.DataFrame:
     """Splits as (instrument, effective, ratio)."""
     return pl.DataFrame(events, SPLITS, orient="row")
+
+
+def stretches(*read: tuple[int, datetime, datetime]) -> pl.DataFrame:
+    """What was read, as (instrument, start, end)."""
+    frame = pl.DataFrame(read, ["instrument", "start", "end"], orient="row")
+    return frame.select(pl.col("instrument").cast(pl.Int32), pl.col("start", "end").cast(INSTANT))
 
 
 def computed(
