@@ -32,9 +32,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "BARHOUSE_DATABASE_URL"),
         description="The PostgreSQL to use (13 or newer); left out, the embedded one in `data_dir` runs.",
     )
-    data_dir: Path = Field(
-        default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars."
-    )
+    data_dir: Path = Field(default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars.")
     host: str = Field(default="127.0.0.1", description="The address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the API listens on.")
 

@@ -23,7 +23,7 @@ class Fetched:
     source: str
     span: Span
     bars: pl.DataFrame
-    """`model.BARS` plus `origin` (UInt32): the row of `raw` that a bar was read from. Order and duplicates as they came."""
+    """`model.BARS` plus `origin` (UInt32): the row of `raw` that a bar was read from. In the order of the answer."""
     raw: pl.DataFrame
     """The vendor's rows under the vendor's names, so that the quarantine can keep what really came."""
     expects: frozenset[str] = frozenset()
