@@ -13,8 +13,9 @@ from psycopg import Connection
 from barhouse import checks
 from barhouse.calendar import Calendar
 from barhouse.flow.enrich import KEY, MOMENTS, Kind, enrich
-from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Timeframe
+from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe
 from barhouse.sources.base import Fetched
+from barhouse.sources.fallback import Attempt
 from barhouse.sources.order import outranked
 from barhouse.store import actions, bars, coverage, fetches, instruments, quarantine
 from barhouse.store import features as feature_store
@@ -268,3 +269,15 @@ def _cover(
     state = coverage.State.FETCHED if came else coverage.State.EMPTY
     stretch = coverage.Stretch(each.span, state, now, fetch_id=ids[each.series.instrument.number])
     coverage.record(connection, each.series, source, stretch, revisit(batch.calendar))
+
+
+def note(db: Database, series: Series, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
+    """Write down that a source could not give a span, and why: it was not read, so it is not empty."""
+    with db.transaction() as connection:
+        source = instruments.source_code(connection, attempt.source)
+        [number] = fetches.reserve(connection, 1)
+        reason = str(attempt.error)
+        state = coverage.State(attempt.state)
+        fetches.log(connection, [Fetch(number, series, attempt.source, attempt.span, error=reason)])
+        stretch = coverage.Stretch(attempt.span, state, now, reason, fetch_id=number)
+        coverage.record(connection, series, source, stretch, revisit(calendar))

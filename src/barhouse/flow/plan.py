@@ -1,0 +1,116 @@
+"""What a backfill still has to read: all that is wanted, less what was read already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from barhouse.calendar import Calendar
+from barhouse.flow import sessions
+from barhouse.flow.ingest import revisit
+from barhouse.model import AssetClass, Series, Span, merged
+from barhouse.sources.base import Source
+from barhouse.sources.order import ORDER
+from barhouse.store import coverage
+from barhouse.store.coverage import Stretch
+from barhouse.store.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A series and the span in which its bars are wanted."""
+
+    series: Series
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a series that is still to be read, and who can be asked for it, in that order."""
+
+    series: Series
+    span: Span
+    sources: tuple[Source, ...]
+    expected: int
+    """Bars that ought to be there."""
+
+
+def plan(
+    db: Database,
+    sources: Mapping[str, Source],
+    wanted: Iterable[Wanted],
+    now: datetime,
+    *,
+    refresh: bool = False,
+) -> list[Piece]:
+    """What is still to be read, oldest first for each series: a set difference, so that resuming is free.
+
+    A span that a source was read for is done; one that a source said is empty, or cannot reach, goes to the next
+    source only. With `refresh` everything is read again.
+    """
+    pieces = []
+    for want in wanted:
+        calendar = sessions.calendar(db, want.series.instrument.exchange)
+        with db.connection() as connection:
+            told = {} if refresh else coverage.of_series(connection, want.series)
+        pieces += _pieces(want, calendar, _in_order(sources, want.series.instrument.asset_class), told, now)
+    return pieces
+
+
+def _in_order(sources: Mapping[str, Source], asset_class: AssetClass) -> list[Source]:
+    """The sources for an asset class, first choice first; those outside the order (a named one) as they come."""
+    order = [*ORDER[asset_class], *sources]
+    return [sources[name] for name in dict.fromkeys(order) if name in sources]
+
+
+def _pieces(
+    want: Wanted,
+    calendar: Calendar,
+    sources: Sequence[Source],
+    told: Mapping[str, list[Stretch]],
+    now: datetime,
+) -> list[Piece]:
+    """The pieces of one series: what nobody was read for, cut as its first source wants it cut."""
+    span = want.span.common(Span(want.span.start, max(now, want.span.start)))
+    if span is None:
+        return []
+    settled = {source.name: _settled(told.get(source.name, ()), calendar, now) for source in sources}
+    read = merged(part for state, parts in settled.values() for part in state)
+    pieces = []
+    for gap in span.without(read):
+        for part, able in _shares(gap, sources, {name: away for name, (_, away) in settled.items()}):
+            cut = able[0].pieces(want.series, part) if able else []
+            pieces += [_piece(want.series, each, able, calendar) for each in cut]
+    return [piece for piece in pieces if piece.expected]
+
+
+def _settled(stretches: Iterable[Stretch], calendar: Calendar, now: datetime) -> tuple[list[Span], list[Span]]:
+    """Of what a source was asked: the spans it was read for, and those it has nothing for."""
+    read: list[Span] = []
+    away: list[Span] = []
+    for stretch in stretches:
+        if span := stretch.settled(now, revisit(calendar)):
+            (read if stretch.state is coverage.State.FETCHED else away).append(span)
+    return merged(read), merged(away)
+
+
+def _shares(
+    gap: Span, sources: Sequence[Source], away: Mapping[str, list[Span]]
+) -> list[tuple[Span, tuple[Source, ...]]]:
+    """`gap` in parts, each with the sources that are not known to have nothing there."""
+    edges = sorted(
+        {gap.start, gap.end}
+        | {moment for spans in away.values() for span in spans for moment in (span.start, span.end) if moment in gap}
+    )
+    parts = [Span(start, end) for start, end in pairwise(edges)]
+    shares = [
+        (part, tuple(source for source in sources if not any(part.common(span) for span in away[source.name])))
+        for part in parts
+    ]
+    return [(part, able) for part, able in shares if able]
+
+
+def _piece(series: Series, span: Span, sources: tuple[Source, ...], calendar: Calendar) -> Piece:
+    return Piece(series, span, sources, calendar.expected(series.timeframe, span).height)
