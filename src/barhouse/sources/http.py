@@ -175,6 +175,7 @@ class Http:
                 timeout=self._timeout,
                 transport=self._transport,
                 trust_env=self._base.host not in LOOPBACK,
+                verify=self._base.scheme == "https",  # certificates take long to load, and plain HTTP has none
             )
         return self._client
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import quote
 
 import httpx
@@ -51,6 +52,12 @@ EXCHANGE_WEEKS = 10
 
 CRYPTO_WEEKS = 4
 """Weeks of 10,080 minutes below the limit, with room for a week that has to be read whole."""
+
+EVENTS = (
+    ("splits", "execution_date", polygon_answers.splits),
+    ("dividends", "ex_dividend_date", polygon_answers.dividends),
+)
+"""Corporate actions: their noun in a path, the field of the day they take effect, how they are read."""
 
 EXPECTS = frozenset({"vwap", "trades"})
 
@@ -154,13 +161,11 @@ class Polygon:
         if series.instrument.asset_class is AssetClass.CRYPTO:
             return pl.DataFrame(schema=ACTIONS)
         ticker = spelled(series.instrument, NAME)
-        split = await self._read(
-            "/v3/reference/splits", _effective(ticker, "execution_date", span), polygon_answers.splits
-        )
-        dividend = await self._read(
-            "/v3/reference/dividends", _effective(ticker, "ex_dividend_date", span), polygon_answers.dividends
-        )
-        actions = pl.concat([split.rows, dividend.rows]).unique(maintain_order=True)
+        frames = []
+        for noun, field, parse in EVENTS:
+            parse_own = partial(parse, ticker=ticker)
+            frames.append((await self._read(f"/v3/reference/{noun}", _dated(ticker, field, span), parse_own)).rows)
+        actions = pl.concat(frames).unique(maintain_order=True)
         return actions.filter(_within(span, "effective"))
 
     async def close(self) -> None:
@@ -215,13 +220,12 @@ def _milliseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
-def _effective(ticker: str, field: str, span: Span) -> dict[str, str | int]:
+def _dated(ticker: str, field: str, span: Span) -> dict[str, str | int]:
     """The question for events of `ticker` with a date in `span`."""
-    last: date = span.end.date()
     return {
         "ticker": ticker,
         f"{field}.gte": str(span.start.date()),
-        f"{field}.lte": str(last),
+        f"{field}.lte": str(span.end.date()),
         "sort": field,
         "order": "asc",
         "limit": 1000,

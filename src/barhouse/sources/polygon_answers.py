@@ -54,20 +54,21 @@ def bars(payload: bytes) -> Page:
     return Page(*decode.texts(_results(whole), list(TAKEN)), _next_page(whole))
 
 
-def splits(payload: bytes) -> Page:
-    """The splits in an answer; UnreadableAnswer if one of them cannot be read, since half a list misleads."""
-    return _actions(payload, _split)
+def splits(payload: bytes, ticker: str) -> Page:
+    """The splits of `ticker` in an answer; UnreadableAnswer if one cannot be read, since half a list misleads."""
+    return _actions(payload, ticker, _split)
 
 
-def dividends(payload: bytes) -> Page:
-    """The dividends in an answer, each on its ex-date; UnreadableAnswer if one of them cannot be read."""
-    return _actions(payload, _dividend)
+def dividends(payload: bytes, ticker: str) -> Page:
+    """The dividends of `ticker` in an answer, each on its ex-date; UnreadableAnswer if one cannot be read."""
+    return _actions(payload, ticker, _dividend)
 
 
-def _actions(payload: bytes, read: Callable[[dict[str, object]], dict[str, object]]) -> Page:
+def _actions(payload: bytes, ticker: str, read: Callable[[dict[str, object]], dict[str, object]]) -> Page:
     answer = _answer(payload)
     try:
-        rows = [read(_object(row)) for row in _results(answer)]
+        own = [row for row in map(_object, _results(answer)) if row.get("ticker", ticker) == ticker]
+        rows = [read(row) for row in own]
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise UnreadableAnswer(NAME, "one of its corporate actions is incomplete") from error
     return Page(pl.DataFrame(rows, schema=ACTIONS), pl.DataFrame(schema=REJECTS), _next_page(answer))
