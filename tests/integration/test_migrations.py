@@ -150,9 +150,12 @@ def test_a_feature_of_another_type_than_its_column_stops_the_run(empty_database_
         migrate(empty_database_url, {"atr": "text"})
 
 
-def test_a_role_that_may_not_create_is_told_what_it_lacks(empty_database_url: str, guest: str) -> None:
+@pytest.mark.parametrize("right", ["CREATE", "ALL"])
+def test_a_role_that_may_not_create_is_told_what_it_lacks(
+    empty_database_url: str, guest: str, right: LiteralString
+) -> None:
     with psycopg.connect(empty_database_url) as connection:
-        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        connection.execute(sql.SQL("REVOKE {} ON SCHEMA public FROM PUBLIC").format(sql.SQL(right)))
 
     with pytest.raises(MigrationError) as refusal:
         migrate(as_role(empty_database_url, guest), {})
