@@ -134,7 +134,7 @@ class Http:
             self._refuse_closed()
             calls += 1
             answer = await self._ask(url, params)
-            return parse(answer.content), replace(answer, calls=calls)
+            return await asyncio.to_thread(parse, answer.content), replace(answer, calls=calls)
 
         self._refuse_foreign(url)
         try:
