@@ -8,7 +8,7 @@ from barhouse.calendar import Calendar
 from barhouse.features.basis import rebased
 from barhouse.features.funding import ranked
 from barhouse.features.lookback import recalled
-from barhouse.features.segments import jumps, segmented, since, slots, unread
+from barhouse.features.segments import jumps, on_grid, segmented, since, slots, unread
 from barhouse.features.windows import NTH, NTH_TRADED
 from barhouse.model import INPUTS, PRICES, AssetClass, Timeframe
 
@@ -27,7 +27,7 @@ def ground(
     """The bars on the grid, with all columns that formulas name and no formula gives."""
     crypto = asset_class is AssetClass.CRYPTO
     grid = slots(bars, calendar, timeframe)
-    placed = _clean(bars, crypto=crypto).join(grid, on="time", how="inner", maintain_order="left")
+    placed = on_grid(_clean(bars, crypto=crypto), grid)
     whole = segmented(placed, _skips(placed, timeframe, read, grid["time"]))
     based = whole.with_columns(factor=pl.lit(1.0)) if crypto else rebased(whole, splits)
     recent = recalled(based, timeframe, always_open=crypto)
@@ -37,9 +37,12 @@ def ground(
 
 
 def _clean(bars: pl.DataFrame, *, crypto: bool) -> pl.DataFrame:
-    """The columns that matter, NULL where a number is none."""
-    numbers = pl.col(*PRICES, "volume", *(INPUTS if crypto else []))
-    return bars.select("instrument", "time", "source", pl.when(numbers.is_finite()).then(numbers))
+    """The columns that matter, NULL where a number is none; a bar without sound prices has none at all."""
+    numbers, prices = pl.col("volume", *(INPUTS if crypto else [])), pl.col(*PRICES)
+    finite = pl.when(numbers.is_finite()).then(numbers)
+    sound = pl.all_horizontal(prices.is_finite(), prices > 0).alias("sound")
+    known = bars.select("instrument", "time", "source", prices, finite, sound)
+    return known.with_columns(pl.when("sound").then(prices), pl.col("sound").fill_null(value=False))
 
 
 def _skips(bars: pl.DataFrame, timeframe: Timeframe, read: pl.DataFrame | None, times: pl.Series) -> pl.Expr:

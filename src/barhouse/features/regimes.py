@@ -5,13 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from barhouse.features.registry import feature, ingredient
-from barhouse.features.windows import against_usual, beyond, deviation, smoothed
+from barhouse.features.windows import against_usual, beyond, deviation, median, smoothed
 
 
 @ingredient
 def volatility_50_median() -> pl.Expr:
     """The median of the last 50 volatilities."""
-    return pl.col("volatility_50").rolling_median(50)
+    return median("volatility_50", 50, known=51)
 
 
 @feature(text=True)
@@ -49,7 +49,7 @@ def bandwidth() -> pl.Expr:
 @ingredient
 def bandwidth_median() -> pl.Expr:
     """The median of the last 50 band widths."""
-    return pl.col("bandwidth").rolling_median(50)
+    return median("bandwidth", 50, known=20)
 
 
 @feature(text=True)

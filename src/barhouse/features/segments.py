@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from barhouse.calendar import Calendar
-from barhouse.model import PRICES, Span, Timeframe
+from barhouse.model import Span, Timeframe
 
 ROW = pl.int_range(pl.len(), dtype=pl.Int64)
 KIN = pl.col("instrument") == pl.col("instrument").shift(1)
@@ -29,15 +29,21 @@ def slots(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.Da
     )
 
 
+def on_grid(bars: pl.DataFrame, grid: pl.DataFrame) -> pl.DataFrame:
+    """`bars` with their slots, without those that stand in none."""
+    places = bars.select("time").join(grid, on="time", how="left", maintain_order="left")
+    placed = bars.with_columns(places.drop("time"))
+    return placed.drop_nulls("slot") if places["slot"].null_count() else placed
+
+
 def segmented(bars: pl.DataFrame, skips: pl.Expr) -> pl.DataFrame:
     """`bars` with the `segment` they are in, and `nth`, which bar of it each is.
 
     A segment begins where the bar `skips` slots, and on both sides of a bar without sound prices.
     """
-    sound = pl.all_horizontal(map(_positive, PRICES))
-    broken = ~KIN | skips | ~(sound & sound.shift(1))
-    marked = bars.with_columns(pl.when(sound).then(pl.col(*PRICES)), broken=broken.fill_null(value=True))
-    return marked.with_columns(segment=pl.col("broken").cum_sum(), nth=since(pl.col("broken")))
+    sound = pl.col("sound") & pl.col("sound").shift(1)
+    marked = bars.with_columns(broken=(~KIN | skips | ~sound).fill_null(value=True))
+    return marked.with_columns(segment=pl.col("broken").cum_sum().set_sorted(), nth=since(pl.col("broken")))
 
 
 def since(mark: pl.Expr) -> pl.Expr:
@@ -67,7 +73,3 @@ def _stretches(read: pl.DataFrame, times: pl.Series) -> pl.DataFrame:
     apart = (pl.col("start") > reached).fill_null(value=True).cum_sum()
     stretches = ordered.group_by("instrument", apart.alias("stretch"), maintain_order=True)
     return stretches.agg(low=pl.min("start"), high=pl.max("end"))
-
-
-def _positive(price: str) -> pl.Expr:
-    return pl.col(price).is_finite() & (pl.col(price) > 0)

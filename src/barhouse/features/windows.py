@@ -36,6 +36,12 @@ def deviation(column: str, bars: int, nth: str = NTH) -> pl.Expr:
     return whole(pl.col(column).rolling_std(bars, ddof=1), bars, nth)
 
 
+def median(column: str, bars: int, known: int) -> pl.Expr:
+    """The median of the last so many bars of a column that is known from the bar number `known` on."""
+    # The kernel is three times as fast on columns without NULL.
+    return whole(pl.col(column).fill_null(0.0).rolling_median(bars), known + bars - 1)
+
+
 def highest(column: str, bars: int) -> pl.Expr:
     """The highest of the last so many bars."""
     return whole(pl.col(column).rolling_max(bars), bars)
