@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,14 +25,14 @@ _PATIENCE = 10.0
 _VENDORS = {"v2": "polygon", "v3": "polygon", "v8": "yahoo", "api": "binance", "fapi": "binance", "futures": "binance"}
 
 
-def create(shelf: Shelf, *, most: int = polygon.MOST) -> FastAPI:
-    """The three vendors over `shelf` at their own paths; `most` is Polygon's greatest limit.
+def create(shelf: Shelf, *, keys: Collection[str] | None = None, most: int = polygon.MOST) -> FastAPI:
+    """The three vendors over `shelf` at their own paths; `keys` and `most` are Polygon's, as its router has them.
 
     `GET /vendor-side/calls` says how often each was asked, so that one can see that a second run fetches nothing.
     """
     app = FastAPI(title="Barhouse vendor side", openapi_url=None)
     calls: Counter[str] = Counter(dict.fromkeys(_VENDORS.values(), 0))
-    for routes in (polygon.router(shelf, most=most), yahoo.router(shelf), binance.router(shelf)):
+    for routes in (polygon.router(shelf, keys=keys, most=most), yahoo.router(shelf), binance.router(shelf)):
         app.include_router(routes)
 
     @app.get("/vendor-side/calls")

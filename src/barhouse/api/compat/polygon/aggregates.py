@@ -147,9 +147,11 @@ def _rows(bars: pl.DataFrame) -> orjson.Fragment:
     """The bars as the vendor writes them; what the data lack is left out."""
     trades = pl.col("trades").cast(pl.Int64).alias("n")
     rows = bars.select(*(pl.col(name).alias(short) for short, name in _FIELDS.items()), trades)
-    known = [name for name in rows.columns if rows[name].null_count() < rows.height]
-    written = rows.select(known).write_json().encode()
-    return orjson.Fragment(written.replace(b',"vw":null', b"").replace(b',"n":null', b""))
+    absent = {name: rows[name].null_count() for name in ("vw", "n")}
+    written = rows.drop(name for name, nulls in absent.items() if nulls == rows.height).write_json().encode()
+    for name in (name for name, nulls in absent.items() if 0 < nulls < rows.height):
+        written = written.replace(f',"{name}":null'.encode(), b"")
+    return orjson.Fragment(written)
 
 
 def _rest(request: Request, ask: Ask, following: int) -> str:

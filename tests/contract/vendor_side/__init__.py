@@ -1,0 +1,1 @@
+"""The vendor side against recorded answers and the vendors' own clients."""
