@@ -67,13 +67,6 @@ def migrated(url: str) -> Iterator[Server]:
         yield Server(url, urlsplit(template).path.lstrip("/"))
 
 
-@contextmanager
-def embedded(folder: Path) -> Iterator[str]:
-    """The PostgreSQL that Barhouse brings along, run by Barhouse itself."""
-    with running(folder) as url:
-        yield url
-
-
 def debian_programs() -> Path | None:
     """Where Debian keeps the newest PostgreSQL, if there is one."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
@@ -105,7 +98,7 @@ def debian(folder: Path) -> Iterator[str]:
 
 _QUICK = ["-h", "127.0.0.1", "-k", ".", "-c", "fsync=off", "-c", "full_page_writes=off"]
 
-SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"embedded-18": embedded, "debian-15": debian}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[str]]] = {"embedded-18": running, "debian-15": debian}
 """The servers that the store is tested on, by name."""
 
 

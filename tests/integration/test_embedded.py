@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,17 @@ def test_acknowledged_rows_outlive_the_killing_of_server_and_owner(data_dir: Pat
         assert ask(url, f"SELECT count(*) FROM kept WHERE number <= {int(acknowledged[-1])}") == len(acknowledged)
 
 
+def test_an_owner_killed_at_any_moment_of_its_first_start_hinders_nobody(tmp_path: Path) -> None:
+    for moment in (0.3, 0.6, 0.9, 1.2):
+        with owners(tmp_path / "new", 1) as (owner,):
+            time.sleep(moment)
+            owner.kill()
+
+    with running(tmp_path / "new") as url:
+        assert ask(url, "SELECT 1") == 1
+    assert gone(tmp_path / "new")
+
+
 def test_a_killed_server_is_started_again_at_once(data_dir: Path) -> None:
     with running(data_dir) as url:
         before = born(url)
@@ -204,13 +216,15 @@ def test_a_path_too_long_for_a_socket_serves_rows_and_frames(made: Path, tmp_pat
 
 
 @as_root
-def test_a_home_that_only_root_may_enter_is_no_hindrance(made: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("account", ["postgres", "nobody"])
+def test_a_home_that_only_root_may_enter_is_no_hindrance(made: Path, tmp_path: Path, account: str) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     data_dir = copy(made, closed / "data")
+    subprocess.run(["chown", "-R", f"{account}:", data_dir / "postgres"], check=True)
 
     with running(data_dir) as url:
-        assert Path(f"/proc/{server_pid(data_dir)}").stat().st_uid != 0
+        assert Path(f"/proc/{server_pid(data_dir)}").owner() == account
         assert ask(url, "SELECT 1") == 1
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from barhouse.errors import EmbeddedServerError
 from barhouse.store.binaries import programs, version
-from barhouse.store.watchdog import cluster_of, command_line, mark, written_pid
+from barhouse.store.watchdog import cluster_of, command_line, mark, take, written_pid
 
 PORT = 5432
 """The number in the name of the socket; nothing listens on the network."""
@@ -110,18 +110,20 @@ def _name(uid: int) -> str:
 def _make(data_dir: Path, cluster: Path) -> None:
     """Make a new cluster, wholly or not at all."""
     fresh = cluster.with_name("postgres.new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
+    lock = take(data_dir, "server")  # waits for the `initdb` of somebody who was killed
     try:
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
         if os.geteuid() == 0:
             os.chown(fresh, _accounts()[0], pwd.getpwuid(_accounts()[0]).pw_gid)
-        made = _run(data_dir, fresh, "initdb", *_identity(), *_defaults())
+        made = _run(data_dir, fresh, "initdb", *_identity(), *_defaults(), keep=[lock])
         if made.returncode:
             raise explained(fresh, made.stdout)
         fresh.rename(cluster)
         _settle(data_dir)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        os.close(lock)
 
 
 def _settle(folder: Path) -> None:
