@@ -97,5 +97,6 @@ def _steps(seen: pl.DataFrame, splits: pl.DataFrame, reach: timedelta) -> pl.Dat
     date = pl.col("clock").dt.date()
     first, last = seen.select(first=date.min(), last=date.max() + reach).row(0)
     within = splits.filter(pl.col("effective").is_between(first, last))
-    once = within.unique(["instrument", "effective"]).sort("instrument", "effective")
-    return once.select("instrument", "effective", shares=pl.col("ratio").cum_prod().over("instrument"))
+    return within.sort("instrument", "effective").select(
+        "instrument", "effective", shares=pl.col("ratio").cum_prod().over("instrument")
+    )

@@ -45,6 +45,7 @@ def test_a_field_that_is_no_finite_number_is_the_only_fault_named(field: str, va
         ({"high": 10.999999}, "high_too_low"),
         ({"low": 10.000001}, "low_too_high"),
         ({"high": 8.0}, "high_too_low"),
+        ({"low": 13.0}, "high_too_low,low_too_high"),
         ({"low": 0.0}, "price_not_positive"),
         ({"open": -1.0, "low": -1.0}, "price_not_positive"),
         ({"volume": -0.5}, "negative_volume"),

@@ -174,13 +174,12 @@ def test_a_split_is_neither_a_jump_nor_a_rise_of_volume() -> None:
     assert last_flags(bars, split=splits((2, day, 2.0))) == "open_jump,unusual_volume"
 
 
-def test_a_reverse_split_beside_a_split_cancels_it() -> None:
+def test_two_splits_in_the_window_multiply() -> None:
     bars, dates = after_twenty(500.0), [day.date() for day in days(21)]
+    quarter = halved(halved(bars, days(21)[20]), days(21)[19])
 
-    assert last_flags(bars, split=splits((1, dates[19], 2.0), (1, dates[20], 0.5))) is not None
-    assert last_flags(bars, split=splits((1, dates[20], 2.0), (1, dates[20], 2.0))) == last_flags(
-        bars, split=splits((1, dates[20], 2.0))
-    )
+    assert last_flags(quarter, split=splits((1, dates[19], 2.0), (1, dates[20], 2.0))) is None
+    assert last_flags(bars, split=splits((1, dates[19], 0.5), (1, dates[20], 2.0))) is not None
 
 
 def test_splits_before_and_after_all_bars_change_nothing() -> None:
