@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -338,6 +340,27 @@ def test_recorded_splits_and_dividends_are_read(shared_data: Path) -> None:
     assert actions(recorded, ever, Instrument("CIG.C"))["ratio"].to_list() == pytest.approx([4 / 3])
     assert actions(recorded, ever, Instrument("BRW"))["ratio"].to_list() == [0.5]
     assert actions(recorded, ever, Instrument("CSSEN"))["amount"].to_list()[0] == 0.59375
+
+
+def test_every_parameter_is_one_that_the_vendor_documents(shared_data: Path) -> None:
+    paths = json.loads(gzip.decompress((shared_data / "payloads/polygon/openapi_subset.json.gz").read_bytes()))["paths"]
+    documented = {
+        r"/v2/aggs/ticker/[^/]+/range/\d+/(minute|hour|day|week)/[^/]+/[^/]+": (
+            "/v2/aggs/ticker/{stocksTicker}/range/{multiplier}/{timespan}/{from}/{to}"
+        ),
+        "/v3/reference/splits": "/v3/reference/splits",
+        "/v3/reference/dividends": "/v3/reference/dividends",
+    }
+
+    with vendor(Reply(POLYGON.empty)) as host:
+        asked(host.url, lambda source: source.bars(DAILY, SPAN, calendar(STOCK)))
+        asked(host.url, lambda source: source.actions(DAILY, SPAN))
+
+    for request, (pattern, path) in zip(host.requests, documented.items(), strict=True):
+        known = {each["name"]: each["schema"] for each in paths[path]["get"]["parameters"] if each["in"] == "query"}
+        assert re.fullmatch(pattern, request.path)
+        assert set(request.query) <= set(known)
+        assert int(request.query["limit"]) <= known["limit"].get("maximum", LIMIT)
 
 
 CELLS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**60), 2**60))
