@@ -24,3 +24,10 @@ def placed(
     missing = [pl.lit(None, kind).alias(name) for name, kind in BARE.items() if name not in located.columns]
     forming = (pl.col("closes") + delay > now).fill_null(False)
     return located.with_columns(*missing).with_columns(forming=forming).select(*BARS, "origin").cast(BARE)
+
+
+def astray(rows: pl.DataFrame, raw: pl.DataFrame, timeframe: Timeframe, calendar: Calendar) -> pl.DataFrame:
+    """Rejects for the rows that no bar can be built with, since they are bars of no slot of `timeframe`."""
+    off = rows.filter(~calendar.located(rows.select("time"), timeframe)["on_grid"])
+    payload = raw[off["origin"]].select(payload=pl.struct(pl.all()).struct.json_encode())
+    return off.select("time", reason=pl.lit("off_grid")).hstack(payload)

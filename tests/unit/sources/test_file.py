@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from barhouse.calendar import Calendar, refreshed
+from barhouse.calendar import Calendar
 from barhouse.errors import UnreadableFile
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
 from barhouse.sources import file
@@ -20,11 +20,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 STOCK = Series(Instrument("AAPL"), Timeframe.D1)
 COIN = Series(Instrument("BTC", AssetClass.CRYPTO), Timeframe.H1)
 ROW = "2021-07-19 00:00:00,1,2,0.5,1.5,100"
-
-
-@pytest.fixture(scope="module")
-def new_york() -> Calendar:
-    return refreshed("XNYS")
 
 
 @pytest.fixture
