@@ -141,6 +141,12 @@ def test_a_settlement_that_arrives_a_moment_late_is_still_one() -> None:
     assert [answer[n] for n in inside] == [pytest.approx(percentile(paid, (n + 1) // 8)) for n in inside]
 
 
+def test_a_few_settlements_rank_nothing() -> None:
+    answer = of_crypto(crypto(Timeframe.D1, 12, funding_rate=rates(12)), Timeframe.D1)
+
+    assert answer["funding_rate_percentile"].null_count() == 12
+
+
 def test_funding_over_a_hole_or_an_unknown_settlement_is_unknown() -> None:
     paid = rates(300)
     whole = crypto(Timeframe.D1, 300, funding_rate=[*paid[:95], None, *paid[96:]])

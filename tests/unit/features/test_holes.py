@@ -105,6 +105,14 @@ def test_stretches_that_meet_over_closed_time_are_one() -> None:
     assert answer["rolling_mean_10"].null_count() == 9
 
 
+def test_stretches_within_others_take_nothing_away() -> None:
+    times = slots(Timeframe.M30, "2024-01-02", 26, new_york())
+    bars = without(walk(times), 20)
+    read = stretches((1, times[0], times[25]), (1, times[2], times[5]), (1, times[8], times[9]))
+
+    assert computed(bars, Timeframe.M30, read=read)["rolling_mean_10"].null_count() == 9
+
+
 def test_what_was_read_of_one_instrument_says_nothing_of_another() -> None:
     times = slots(Timeframe.M30, "2024-01-02", 30, new_york())
     both = pl.concat(without(walk(times, key=key), 15) for key in (1, 2))
@@ -144,11 +152,14 @@ def test_a_bar_without_a_sound_price_is_a_hole(price: float | None) -> None:
     assert_frame_equal(answer.tail(99), computed(bars.tail(99)), rel_tol=1e-12)
 
 
-def test_a_volume_that_is_unknown_makes_its_windows_unknown_and_no_others() -> None:
+@pytest.mark.parametrize("volume", [None, float("nan"), float("inf")])
+def test_a_volume_that_is_unknown_makes_its_windows_unknown_and_no_others(volume: float | None) -> None:
     bars = stock("IBM").head(200)
     here = pl.col("time") == bars["time"][100]
 
-    answer = computed(bars.with_columns(pl.when(~here).then("volume").alias("volume")))
+    odd = pl.when(here).then(pl.lit(volume, pl.Float64)).otherwise("volume")
+
+    answer = computed(bars.with_columns(odd.alias("volume")))
 
     assert answer["volume_ratio"].is_null().arg_true().to_list() == [*range(19), *range(100, 120)]
     assert answer["atr"].null_count() == 14

@@ -71,12 +71,12 @@ def test_without_the_last_bar_of_the_session_before_the_day_is_unknown() -> None
     assert answer[13] == returns(15, 14)
 
 
-def test_a_hole_earlier_in_the_session_before_leaves_the_day_known() -> None:
+def test_a_hole_elsewhere_leaves_the_day_known() -> None:
     bars = counting(Timeframe.H1, "2024-01-02", 14)
 
-    answer = computed(without(bars, 3, 8), Timeframe.H1)["return_1d"].to_list()
+    answer = computed(without(bars, 3, 7, 9), Timeframe.H1)["return_1d"].to_list()
 
-    assert answer[6:] == [returns(n, 7) for n in (8, 10, 11, 12, 13, 14)]
+    assert answer[6:] == [returns(n, 7) for n in (9, 11, 12, 13, 14)]
 
 
 def test_without_the_whole_session_before_the_day_is_unknown() -> None:

@@ -75,10 +75,12 @@ def test_a_split_that_two_sources_tell_counts_once() -> None:
 
 def test_a_split_touches_its_own_instrument_only() -> None:
     apple, ibm = stock("AAPL").head(200), stock("IBM", key=2).head(200)
+    other = (2, date(2000, 9, 1), 3.0)
 
-    both = computed(pl.concat([apple, ibm]), events=splits(*APPLE))
+    both = computed(pl.concat([apple, ibm]), events=splits(APPLE[0], other))
 
-    assert_frame_equal(both.tail(200), computed(ibm), rel_tol=1e-12)
+    assert_frame_equal(both.head(200), computed(apple, events=splits(APPLE[0])), rel_tol=1e-12)
+    assert_frame_equal(both.tail(200), computed(ibm, events=splits(other)), rel_tol=1e-12)
 
 
 def test_a_week_is_in_the_shares_of_its_close() -> None:
