@@ -50,11 +50,12 @@ def flag(
     that is judged. A flag does not apply where the history is too short, nor in extended hours if it looks back.
     """
     past = with_past(bars, before, splits, calendar=calendar, timeframe=timeframe, asset_class=asset_class)
-    flags = {one.name: one.fails(LIMITS[asset_class]) for one in of_kind(Kind.FLAG)}
-    applicable = pl.sum_horizontal(fails.is_not_null() for fails in flags.values()) + len(of_kind(Kind.HARD))
-    return bars.hstack(past).select(
-        *bars.columns,
-        flags=named(flags),
-        passed=(applicable - pl.sum_horizontal(flags.values())).cast(pl.UInt8),
+    fails = {one.name: one.fails(LIMITS[asset_class]) for one in of_kind(Kind.FLAG)}
+    raised = bars.hstack(past).select(**fails)
+    applicable = pl.sum_horizontal(pl.all().is_not_null()) + len(of_kind(Kind.HARD))
+    judged = raised.select(
+        flags=named({name: pl.col(name) for name in fails}),
+        passed=(applicable - pl.sum_horizontal(pl.all())).cast(pl.UInt8),
         applicable=applicable.cast(pl.UInt8),
     )
+    return bars.hstack(judged)

@@ -61,7 +61,7 @@ def _lane(seen: pl.DataFrame, asset_class: AssetClass, timeframe: Timeframe, cal
     if asset_class is AssetClass.CRYPTO and "source" in seen.columns:
         return pl.col("source").rle_id()
     if timeframe.intraday and calendar.name != ALWAYS_OPEN:
-        return pl.col("clock").dt.hour().cast(pl.UInt32) * 60 + pl.col("clock").dt.minute()
+        return pl.col("clock").dt.time()
     return pl.lit(0, pl.UInt32)
 
 

@@ -290,3 +290,11 @@ def test_flags_are_those_of_the_plain_definition(
 
     found = [set(flags.split(",")) if flags else set() for flags in judged["flags"]]
     assert found == expected(rows, events)[known:]
+
+
+def test_an_answer_without_bars_gives_none_back() -> None:
+    judged = flagged(NONE, before=after_twenty(1.0))
+
+    assert judged.is_empty()
+    assert judged.columns == [*NONE.columns, "flags", "passed", "applicable"]
+    assert flagged(NONE).equals(judged)
