@@ -213,6 +213,14 @@ def test_a_span_without_bars_has_the_recorded_shape(ask_spy: httpx.Client, share
     assert theirs["meta"].keys() - ours["meta"].keys() == set()
 
 
+def test_a_span_before_the_first_trade_is_refused(ask: httpx.Client) -> None:
+    start, end = at("2011-01-03"), at("2011-02-01")
+    answer = ask.get(f"{CHART}/FB?interval=1d&period1={start}&period2={end}")
+
+    wanted = f"Data doesn't exist for startDate = {start}, endDate = {end}"
+    assert (answer.status_code, answer.json()["chart"]["error"]["description"]) == (400, wanted)
+
+
 def test_an_interval_that_yahoo_does_not_have_is_refused(ask: httpx.Client) -> None:
     answer = ask.get(f"{CHART}/AAPL?interval=3h&range=1mo")
 

@@ -28,7 +28,7 @@ from barhouse.api.compat.windows import (
     windowed,
 )
 from barhouse.api.compat.yahoo import meta
-from barhouse.api.compat.yahoo.ask import DAYS, Ask
+from barhouse.api.compat.yahoo.ask import DAYS, Ask, WireError
 from barhouse.model import Timeframe
 
 _FIVE = ["open", "high", "low", "close", "volume"]
@@ -42,6 +42,9 @@ def result(shelf: Shelf, ask: Ask) -> dict[str, Any]:
     bars = bars.with_columns(epoch(pl.col("time"), "s").alias("stamp"))
     bars = bars.filter(pl.col("stamp").is_between(ask.start, ask.end))
     body: dict[str, Any] = {"meta": meta.meta(shelf, ask, days, bars)}
+    if ask.end < (body["meta"]["firstTradeDate"] or ask.end):
+        reason = f"Data doesn't exist for startDate = {ask.start}, endDate = {ask.end}"
+        raise WireError(400, "Bad Request", reason)
     if bars.is_empty():
         return {**body, "indicators": {"quote": [{}]}}
     body["timestamp"] = bars["stamp"].to_list()
