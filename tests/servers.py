@@ -22,8 +22,10 @@ import psycopg
 import pytest
 
 from barhouse.features import registry
+from barhouse.flow import sessions
 from barhouse.store.embedded import running
 from barhouse.store.migrate import migrate
+from barhouse.store.postgres import Database
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def migrated(url: str) -> Iterator[Server]:
     server = Server(url, "template0")
     with server.scratch() as template:
         migrate(template, {name: feature.sql_type for name, feature in registry.items()})
+        with Database(template) as db:
+            sessions.calendar(db, "XNYS")
         yield Server(url, urlsplit(template).path.lstrip("/"))
 
 

@@ -15,6 +15,7 @@ from barhouse.store.postgres import Database
 KEY = ["instrument", "time"]
 CONTEXT = ["instrument", "time", *MEASURES, "source", "extended", "forming"]
 MOMENTS: Schema = {"instrument": pl.Int32(), "time": INSTANT}
+NONE_MOVED = pl.DataFrame(schema=MOMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def enrich(
     kind: Kind,
     *,
     splits: pl.DataFrame,
-    moved: pl.DataFrame,
     expects: frozenset[str],
+    moved: pl.DataFrame = NONE_MOVED,
 ) -> Enriched:
     """Judge and enrich `fresh` bars beside those that are stored around them.
 

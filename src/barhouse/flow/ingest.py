@@ -12,7 +12,8 @@ from psycopg import Connection
 
 from barhouse import checks
 from barhouse.calendar import Calendar
-from barhouse.flow.enrich import KEY, MOMENTS, Kind, enrich
+from barhouse.flow.actions import learn
+from barhouse.flow.enrich import KEY, Kind, enrich
 from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt
@@ -57,22 +58,23 @@ def revisit(calendar: Calendar) -> timedelta:
 def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]:
     """Keep what a source answered; the true counts of each fetch.
 
-    All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, splits,
-    coverage and the log change in one transaction, of which the series' new revision is the last word.
+    All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, coverage
+    and the log change in one transaction. Splits and dividends are kept before, since the features hang on them.
     """
     now = now or datetime.now(UTC)
     sifted = checks.sift(_incoming(batch), calendar=batch.calendar, timeframe=batch.timeframe)
     sound = _with_forming(sifted.sound, batch, now)
+    for each in batch.fetched:
+        learn(db, each.series.instrument, each.actions, each.source)
     with db.transaction() as connection:
         bars.lock(connection, batch.timeframe, _keys(batch))
         source = instruments.source_code(connection, batch.source)
         ids = dict(zip(_keys(batch), fetches.reserve(connection, len(batch.fetched)), strict=True))
-        moved = _learn(connection, batch, source, ids)
         ranks = _outranked(connection, batch)
         difference = bars.compared(db, connection, sound, batch.timeframe, outranks=ranks)
         stamps = {}
-        if difference.fresh.height or moved.height:
-            written = _write(db, connection, batch, difference, moved, source, ids)
+        if difference.fresh.height:
+            written = _write(db, connection, batch, difference, source, ids)
             stamps = bars.stamp(connection, written, batch.timeframe)
         told = _told(batch, ids, sifted, sound, difference, stamps)
         _write_down(connection, batch, difference, ids, stamps)
@@ -111,16 +113,6 @@ def _with_forming(sound: pl.DataFrame, batch: Batch, now: datetime) -> pl.DataFr
     )
 
 
-def _learn(connection: Connection, batch: Batch, source: int, ids: dict[int, int]) -> pl.DataFrame:
-    """Keep the splits and dividends that came along; the instants from which new splits change features."""
-    moved = [
-        (key, datetime(day.year, day.month, day.day, tzinfo=UTC))
-        for key, each in zip(_keys(batch), batch.fetched, strict=True)
-        for day in actions.learn(connection, key, each.actions, source, ids[key])
-    ]
-    return pl.DataFrame(moved, schema=MOMENTS, orient="row")
-
-
 def _outranked(connection: Connection, batch: Batch) -> set[int]:
     """The numbers of the sources whose bars this one may restate."""
     names = {batch.source, *outranked(batch.source, batch.kind.asset_class)}
@@ -132,14 +124,13 @@ def _write(
     connection: Connection,
     batch: Batch,
     difference: Difference,
-    moved: pl.DataFrame,
     source: int,
     ids: dict[int, int],
 ) -> pl.DataFrame:
     """Write what is new or changed, and the features that hang on it: instrument, first, last, inserted."""
     fresh = _merged(db, batch, difference).with_columns(source=pl.lit(source, pl.Int16))
     splits = actions.splits(connection, _keys(batch))
-    enriched = enrich(db, fresh, batch.kind, splits=splits, moved=moved, expects=batch.fetched[0].expects)
+    enriched = enrich(db, fresh, batch.kind, splits=splits, expects=batch.fetched[0].expects)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
     _store(connection, rows, difference, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)

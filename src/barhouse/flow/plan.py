@@ -55,11 +55,11 @@ def plan(
         calendar = sessions.calendar(db, want.series.instrument.exchange)
         with db.connection() as connection:
             told = {} if refresh else coverage.of_series(connection, want.series)
-        pieces += _pieces(want, calendar, _in_order(sources, want.series.instrument.asset_class), told, now)
+        pieces += _pieces(want, calendar, in_order(sources, want.series.instrument.asset_class), told, now)
     return pieces
 
 
-def _in_order(sources: Mapping[str, Source], asset_class: AssetClass) -> list[Source]:
+def in_order(sources: Mapping[str, Source], asset_class: AssetClass) -> list[Source]:
     """The sources for an asset class, first choice first; those outside the order (a named one) as they come."""
     order = [*ORDER[asset_class], *sources]
     return [sources[name] for name in dict.fromkeys(order) if name in sources]

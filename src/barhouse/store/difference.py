@@ -58,7 +58,7 @@ def difference(incoming: pl.DataFrame, known: pl.DataFrame, *, outranks: Collect
     settled = ~pl.col("known_forming")
     may = pl.col("known_source").is_in(list(outranks)) & ~(settled & pl.col("forming"))
     paired = paired.with_columns((_differs(name) & may).alias(f"differs_{name}") for name in fields)
-    differs = pl.any_horizontal(f"differs_{name}" for name in fields)
+    differs = pl.any_horizontal(pl.lit(value=False), *(f"differs_{name}" for name in fields))
     settles = may & pl.col("known_forming") & ~pl.col("forming")
     changed = paired.filter(stored & (differs | settles))
     return Difference(

@@ -66,6 +66,12 @@ def track(connection: Connection, series: Series, since: datetime = EARLIEST) ->
     return Series(instrument, series.timeframe)
 
 
+def series_of(connection: Connection, instrument: Instrument) -> list[Series]:
+    """What is kept of an instrument, shortest bars first."""
+    rows = connection.execute(sql.series_of, {"instrument": instrument.number})
+    return [Series(instrument, Timeframe.by_code(code)) for (code,) in rows]
+
+
 def tracked(connection: Connection) -> list[Tracked]:
     """Every series that is kept up to date, by symbol."""
     return [
@@ -78,6 +84,12 @@ def described(connection: Connection) -> list[dict[str, Any]]:
     """Every series with what is stored of it: bars, first and last, revision."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql.described).fetchall()
+
+
+def judged(connection: Connection) -> list[dict[str, Any]]:
+    """Every series that has bars: how many, their mean quality, how many have features. Reads all settled bars."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql.judged).fetchall()
 
 
 def source_code(connection: Connection, name: str) -> int:

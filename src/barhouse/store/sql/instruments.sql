@@ -29,6 +29,10 @@ VALUES (%(instrument)s, %(timeframe)s, true, %(since)s)
 ON CONFLICT (instrument, timeframe) DO UPDATE
 SET tracked = true, since = least(series.since, excluded.since);
 
+-- name: series_of
+-- The timeframes that are kept of an instrument.
+SELECT timeframe FROM series WHERE instrument = %(instrument)s ORDER BY timeframe;
+
 -- name: tracked
 -- The series that are kept up to date, with the start of each.
 SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.since
@@ -55,3 +59,19 @@ ON CONFLICT (name) DO NOTHING;
 -- name: sources
 -- The sources and their numbers.
 SELECT code, name FROM source;
+
+-- name: judged
+-- Each series with its bars, their mean quality, and how many of them have features.
+SELECT i.symbol, i.asset_class, t.name AS timeframe, s.bars, s.first_bar, s.last_bar, judged.quality_score,
+       judged.featured
+FROM series s
+JOIN instrument i ON i.id = s.instrument
+JOIN timeframe t ON t.code = s.timeframe
+CROSS JOIN LATERAL (
+    SELECT avg(b.quality_score) AS quality_score, count(f.time) AS featured
+    FROM bar b
+    LEFT JOIN bar_feature f ON f.instrument = b.instrument AND f.timeframe = b.timeframe AND f.time = b.time
+    WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming
+) AS judged
+WHERE s.bars > 0
+ORDER BY i.symbol, i.asset_class, s.timeframe;

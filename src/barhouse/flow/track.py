@@ -1,0 +1,53 @@
+"""Tracking: which series are kept up to date, and what of them no source can give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from barhouse.flow.plan import in_order
+from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.sources import symbols
+from barhouse.sources.base import Source
+from barhouse.store import instruments
+from barhouse.store.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What can be had of a series."""
+
+    series: Series
+    span: Span
+    unreachable: tuple[Span, ...]
+    """What no configured source has, by its nature."""
+    reaching: tuple[str, ...]
+    """The sources that have at least a part of it, first choice first."""
+
+
+def named(db: Database, symbol: str, asset_class: AssetClass | None) -> Instrument:
+    """The instrument that somebody means by `symbol`: by its class if given, else the one there is, else a stock."""
+    with db.connection() as connection:
+        if asset_class is None:
+            return instruments.meant(connection, symbol.upper())
+        known = symbols.instrument(symbol, asset_class)
+        return instruments.meant(connection, known.symbol, asset_class)
+
+
+def track(db: Database, wanted: Iterable[Instrument], timeframes: Sequence[Timeframe], since: datetime) -> list[Series]:
+    """Keep these series up to date from now on."""
+    with db.transaction() as connection:
+        return [
+            instruments.track(connection, Series(instrument, timeframe), since)
+            for instrument in wanted
+            for timeframe in timeframes
+        ]
+
+
+def promise(series: Series, span: Span, sources: Mapping[str, Source], now: datetime) -> Promise:
+    """What of `span` the sources can give, each by its own reach."""
+    asked = in_order(sources, series.instrument.asset_class)
+    reaches = {source.name: source.reach(series, span, now) for source in asked}
+    unreachable = span.without([reach for reach in reaches.values() if reach])
+    return Promise(series, span, tuple(unreachable), tuple(name for name, reach in reaches.items() if reach))
