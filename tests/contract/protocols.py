@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from barhouse.errors import SourceError
 from barhouse.model import Instrument
 from barhouse.resilience.retry import Retry
 from barhouse.sources.base import Source
+from barhouse.sources.binance import Binance
 from barhouse.sources.polygon import Polygon
-from tests.contract.market import COIN, NEW_YORK, NOW, STOCK, Bar, clock, in_session, minutes, together
+from barhouse.sources.yahoo import Yahoo
+from tests.contract.market import COIN, NEW_YORK, NOW, STOCK, Bar, clock, in_session, minutes, session, together
 from tests.vendors import Reply, Request, Script
 
 KEY = "s3cr3t-k3y-of-ours"
@@ -25,17 +27,18 @@ QUICK = Retry(attempts=3, wait_initial=0.001, wait_jitter=0.001, window=0.01)
 class Protocol:
     """One vendor in the tests.
 
-    `bars` gives what it has for a request; `written` is an answer with these bars; `empty` an answer that says there
-    are none; `meanings` are its statuses with another meaning than usual.
+    `source` makes its source from a host's address and the seconds to wait for an answer; `bars` gives what it has
+    for a request; `written` is an answer with these bars; `empty` an answer that says there are none; `extended`
+    tells whether it has bars outside the regular session.
     """
 
     name: str
     instruments: Sequence[Instrument]
-    source: Callable[[str], Source]
+    source: Callable[[str, float], Source]
     bars: Callable[[Request], list[Bar]]
     written: Callable[[Sequence[Bar], Request], bytes]
     empty: bytes
-    meanings: Mapping[int, type[SourceError]] = field(default_factory=dict)
+    extended: bool = True
 
     @property
     def honest(self) -> Script:
@@ -109,10 +112,92 @@ def polygon_written(bars: Sequence[Bar], _: Request) -> bytes:
 POLYGON = Protocol(
     name="polygon",
     instruments=(STOCK, COIN),
-    source=lambda url: Polygon(url, KEY, calls_per_minute=0, timeout=0.5, retry=QUICK, clock=lambda: NOW),
+    source=lambda url, timeout: Polygon(url, KEY, calls_per_minute=0, timeout=timeout, retry=QUICK, clock=lambda: NOW),
     bars=polygon_bars,
     written=polygon_written,
     empty=b'{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK","request_id":"1"}',
 )
 
-PROTOCOLS = {protocol.name: protocol for protocol in (POLYGON,)}
+WIDTHS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def _width(interval: str) -> timedelta:
+    """How long a bar of 15m, 1h, 1d or 1w is."""
+    return int(interval[:-1]) * WIDTHS[interval[-1]]
+
+
+def binance_bars(request: Request) -> list[Bar]:
+    """Binance's klines: by the UTC clock, the end is included, a thousand at most."""
+    kept = _binance_bars(request.query["interval"])
+    first, last = (datetime.fromtimestamp(int(request.query[edge]) / 1000, UTC) for edge in ("startTime", "endTime"))
+    return [bar for bar in kept if first <= _moment(bar) <= last][: int(request.query["limit"])]
+
+
+@lru_cache
+def _binance_bars(interval: str) -> list[Bar]:
+    return together(minutes(COIN), clock(_width(interval)))
+
+
+def binance_written(bars: Sequence[Bar], request: Request) -> bytes:
+    """A row a list, numbers in quotes."""
+    width = _width(request.query["interval"]) // timedelta(milliseconds=1)
+    rows = []
+    for bar in bars:
+        opens = stamp(bar.time)
+        closes = opens + width - 1 if isinstance(opens, int) else 0
+        five = [_quoted(cell) for cell in (bar.open, bar.high, bar.low, bar.close, bar.volume)]
+        rows.append([opens, *five, closes, "2.5", 7, "0.5", "1.5", "0"])
+    return json.dumps(rows).encode()
+
+
+def _quoted(cell: object) -> object:
+    """A number as Binance writes it."""
+    return str(cell) if isinstance(cell, float) and math.isfinite(cell) else cell
+
+
+BINANCE = Protocol(
+    name="binance",
+    instruments=(COIN,),
+    source=lambda url, timeout: Binance(url, timeout=timeout, retry=QUICK, clock=lambda: NOW),
+    bars=binance_bars,
+    written=binance_written,
+    empty=b"[]",
+)
+
+
+def yahoo_bars(request: Request) -> list[Bar]:
+    """Yahoo's chart: regular hours alone, hours and days of a share from the session's open."""
+    kept = _yahoo_bars(request.path.rsplit("/", 1)[1], request.query["interval"])
+    first, last = (datetime.fromtimestamp(int(request.query[edge]), UTC) for edge in ("period1", "period2"))
+    return [bar for bar in kept if first <= _moment(bar) <= last]
+
+
+@lru_cache
+def _yahoo_bars(symbol: str, interval: str) -> list[Bar]:
+    width = _width(interval)
+    if symbol == "BTC-USD":
+        return together(minutes(COIN), clock(width))
+    regular = [bar for bar in minutes(STOCK) if in_session(_moment(bar))]
+    return together(regular, lambda moment: moment - (moment - session(moment)[0]) % width)
+
+
+def yahoo_written(bars: Sequence[Bar], request: Request) -> bytes:
+    """A column a list; without bars there is no list at all."""
+    quote = {name: [getattr(bar, name) for bar in bars] for name in ("open", "high", "low", "close", "volume")}
+    meta = {"dataGranularity": request.query["interval"], "exchangeTimezoneName": "America/New_York"}
+    times = {"timestamp": [stamp(bar.time, 1) for bar in bars]} if bars else {}
+    result = {"meta": meta, **times, "indicators": {"quote": [quote if bars else {}]}}
+    return json.dumps({"chart": {"result": [result], "error": None}}).encode()
+
+
+YAHOO = Protocol(
+    name="yahoo",
+    instruments=(STOCK, COIN),
+    source=lambda url, timeout: Yahoo(url, timeout=timeout, retry=QUICK, clock=lambda: NOW),
+    bars=yahoo_bars,
+    written=yahoo_written,
+    empty=b'{"chart":{"result":[{"meta":{"symbol":"AAPL"},"indicators":{"quote":[{}]}}],"error":null}}',
+    extended=False,
+)
+
+PROTOCOLS = {protocol.name: protocol for protocol in (POLYGON, BINANCE, YAHOO)}

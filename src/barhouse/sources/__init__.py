@@ -13,8 +13,8 @@ def configured(settings: Settings) -> dict[str, Source]:
     """The sources that these settings open, by name; Polygon needs a key."""
     patience = settings.http_timeout
     sources: list[Source] = [
-        Yahoo(settings.yahoo_url, timeout=patience),
         Binance(settings.binance_url, settings.binance_futures_url, timeout=patience),
+        Yahoo(settings.yahoo_url, timeout=patience),
     ]
     if key := settings.polygon_api_key:
         pace = settings.polygon_calls_per_minute

@@ -141,7 +141,7 @@ class Polygon:
         rows, timeless = decode.measured(raw, TAKEN, "ms")
         rejects = [*(page.rejects for page in read.pages), timeless]
         if finer is not timeframe:
-            rejects.append(_off_grid(rows.filter(_within(asked)), raw, finer, calendar))
+            rejects.append(slots.astray(rows.filter(_within(asked)), raw, finer, calendar))
             rows = calendar.build(rows, finer, timeframe, read=asked)
         placed = slots.placed(rows, timeframe, calendar, now=self._clock(), delay=self.delay)
         return Fetched(
@@ -230,10 +230,3 @@ def _dated(ticker: str, field: str, span: Span) -> dict[str, str | int]:
         "order": "asc",
         "limit": 1000,
     }
-
-
-def _off_grid(rows: pl.DataFrame, raw: pl.DataFrame, finer: Timeframe, calendar: Calendar) -> pl.DataFrame:
-    """Rejects for the rows that no bar can be built with, since they are bars of no slot."""
-    astray = rows.filter(~calendar.located(rows.select("time"), finer)["on_grid"])
-    payload = raw[astray["origin"]].select(payload=pl.struct(pl.all()).struct.json_encode())
-    return astray.select("time", reason=pl.lit("off_grid")).hstack(payload)

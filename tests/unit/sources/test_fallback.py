@@ -33,7 +33,7 @@ class Near(Polygon):
 
 def source(url: str, kind: type[Polygon] = Polygon) -> Polygon:
     """A source at the host `url`, of any name."""
-    made = kind(url, KEY, calls_per_minute=0, timeout=0.5, retry=QUICK, clock=lambda: NOW)
+    made = kind(url, KEY, calls_per_minute=0, timeout=20, retry=QUICK, clock=lambda: NOW)
     made.name = kind.__name__.lower() + url[-5:]
     return made
 

@@ -40,7 +40,7 @@ def asked(url: str, question: Callable[[Polygon], Awaitable[T]]) -> T:
     """What `question` gets from a source whose host is at `url`."""
 
     async def run() -> T:
-        source = Polygon(url, KEY, calls_per_minute=0, timeout=0.5, retry=QUICK, clock=lambda: NOW)
+        source = Polygon(url, KEY, calls_per_minute=0, timeout=20, retry=QUICK, clock=lambda: NOW)
         try:
             return await question(source)
         finally:
@@ -300,7 +300,7 @@ def test_splits_and_dividends_come_with_their_days() -> None:
 
 
 def test_actions_outside_the_span_or_of_others_are_left_out() -> None:
-    late, other = {**SPLIT, "execution_date": "2024-03-18"}, {**SPLIT, "ticker": "GOOG"}
+    late, other = {**SPLIT, "execution_date": "2024-03-18"}, {**SPLIT, "ticker": "GOOG", "split_to": 20}
 
     assert actions(events([late, other, SPLIT, SPLIT], [])).rows() == [("split", date(2024, 3, 5), 4.0, None, None)]
 
@@ -364,6 +364,12 @@ def test_every_parameter_is_one_that_the_vendor_documents(shared_data: Path) -> 
 
 
 CELLS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**60), 2**60))
+
+
+@pytest.mark.parametrize("body", [b"[]", b"[7]", b"[[]]", b'[{"status": "OK"}]', b'{"chart": null}'])
+def test_an_answer_of_another_shape_is_unread(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswer):
+        polygon_answers.bars(body)
 
 
 @given(st.lists(st.fixed_dictionaries({"t": st.integers(0, 8 * 10**12)} | dict.fromkeys("ohlcv", CELLS)), min_size=1))
