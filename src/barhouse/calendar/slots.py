@@ -86,9 +86,8 @@ def located(stretches: pl.DataFrame, zone: str, times: pl.Series, timeframe: Tim
 
 
 def on(anchor: str, timeframe: Timeframe) -> pl.Expr:
-    """Whether a bar's `time` is whole timeframes after `anchor`."""
-    past = _micros(pl.col("time") - pl.col(anchor))
-    return (past >= 0) & (past % _us(timeframe.duration) == 0)
+    """Whether a bar's `time` is whole timeframes away from `anchor`."""
+    return _micros(pl.col("time") - pl.col(anchor)) % _us(timeframe.duration) == 0
 
 
 def touches(timeframe: Timeframe) -> pl.Expr:

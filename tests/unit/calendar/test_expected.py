@@ -258,6 +258,16 @@ def test_a_local_clock_shows_what_zoneinfo_says(zone: str, moments: list[datetim
     assert shown == [moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None) for moment in moments]
 
 
+def test_a_local_clock_changes_at_the_very_instant() -> None:
+    spring, autumn = utc("2024-03-10 07:00"), utc("2024-11-03 06:00")
+
+    shown = local(
+        times([spring - timedelta(seconds=1), spring, autumn - timedelta(seconds=1), autumn]), "America/New_York"
+    )
+
+    assert [f"{clock:%H:%M:%S}" for clock in shown] == ["01:59:59", "03:00:00", "01:59:59", "01:00:00"]
+
+
 def test_a_year_has_as_many_bars_as_the_contract_counts(new_york: Calendar, clock: Calendar) -> None:
     sessions = [new_york.per_session(timeframe) for timeframe in Timeframe]
     stocks = [new_york.bars_per_year(timeframe) for timeframe in Timeframe]

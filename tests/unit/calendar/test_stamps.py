@@ -89,6 +89,14 @@ def test_stamps_of_other_zones_land_too(exchange: str, which: str) -> None:
     assert landed.to_list() == days["date"].cast(INSTANT).to_list()
 
 
+def test_a_session_that_opens_the_evening_before_has_its_own_date() -> None:
+    futures = known("CMES")
+
+    landed = canonical(futures, Timeframe.D1, ny("2024-07-08 18:00"), ny("2024-07-09 01:00"), utc("2024-07-09"))
+
+    assert landed == [utc("2024-07-09")] * 3
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     timeframe=st.sampled_from([Timeframe.D1, Timeframe.W1]),
