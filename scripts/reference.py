@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from barhouse import checks, features
 from barhouse.api.app import create
-from barhouse.cli import app
+from barhouse.cli.commands import app
 from barhouse.config import Settings
 from barhouse.features.registry import Feature
 
@@ -92,7 +92,7 @@ def parameters(command: TyperCommand) -> Iterator[Sequence[str]]:
 
 def endpoints() -> Iterator[str]:
     """Every endpoint, as OpenAPI describes it."""
-    for path, methods in create().openapi()["paths"].items():
+    for path, methods in create(Settings()).openapi()["paths"].items():
         for method, operation in methods.items():
             yield from (f"### `{method.upper()} {path}`", "", operation.get("description") or operation["summary"], "")
             yield from table(("Parameter", "Default", "Meaning"), map(argument, operation.get("parameters", [])))
