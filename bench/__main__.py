@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.harness import Figure, registry
 
-SUBJECTS = ("writing",)
+SUBJECTS = ("writing", "pipeline")
 RESULTS = Path(__file__).parent / "results.json"
 
 

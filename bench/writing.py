@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import polars as pl
 import psycopg
 
-from barhouse.flow.ingest import Batch, keep
 from barhouse.calendar import Calendar
+from barhouse.flow.backfill import KEEPERS
+from barhouse.flow.ingest import Batch, keep
 from barhouse.model import Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.store import bars
@@ -43,8 +45,9 @@ class Ready:
 
 
 def keep_all(db: Database, batches: Sequence[Batch]) -> int:
-    """All batches through the production flow; the bars that were new."""
-    return sum(fetch.inserted for batch in batches for fetch in keep(db, batch))
+    """All batches through the flow, so many at a time as a backfill keeps; the bars that were new."""
+    with ThreadPoolExecutor(KEEPERS) as keepers:
+        return sum(fetch.inserted for kept in keepers.map(lambda batch: keep(db, batch), batches) for fetch in kept)
 
 
 def batches_of(calendar: Calendar, fetched: list[Fetched]) -> list[Batch]:
@@ -73,7 +76,7 @@ def ingest_new() -> Figure:
             "ingest_new",
             *in_turn(
                 lambda: [_write(db, group) for group in groups],
-                lambda: _copy(db, ready),
+                lambda: copy(db, ready),
                 before=lambda: emptied(db),
             ),
         )
@@ -91,7 +94,7 @@ def ingest_new_features() -> Figure:
             "ingest_new_features",
             *in_turn(
                 lambda: keep_all(db, batches),
-                lambda: _copy(db, *ready),
+                lambda: copy(db, *ready),
                 before=lambda: emptied(db),
             ),
         )
@@ -115,7 +118,7 @@ def ingest_unchanged() -> Figure:
             again()
             mine = seconds(lambda: keep_all(db, batches))
             emptied(db)
-            pairs.append((mine, seconds(lambda: _copy(db, ready))))
+            pairs.append((mine, seconds(lambda: copy(db, ready))))
         return rows_a_second("ingest_unchanged", *medians(pairs[1:]))
 
 
@@ -133,7 +136,8 @@ def _write(db: Database, group: pl.DataFrame) -> int:
         return found.new.height
 
 
-def _copy(db: Database, *ready: Ready) -> None:
+def copy(db: Database, *ready: Ready) -> None:
+    """Send bytes that are ready, all in one transaction."""
     with db.transaction() as connection:
         for table in ready:
             table.send(connection)

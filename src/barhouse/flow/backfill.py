@@ -29,6 +29,9 @@ log = structlog.get_logger()
 TOGETHER = 10
 """Answers kept in one transaction at most: ten reach 0.95 of raw COPY, one 0.81 to 0.85."""
 
+KEEPERS = 2
+"""Transactions at a time: while one waits for PostgreSQL, the other computes."""
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -88,7 +91,9 @@ async def backfill(
     limiter = anyio.CapacityLimiter(concurrency)
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_keep_all, run, receive)
+            for _ in range(KEEPERS):
+                group.start_soon(_keep_all, run, receive.clone())
+            receive.close()
             group.start_soon(_read_all, run, pieces, send, limiter)
     except BaseExceptionGroup as failures:
         raise _first(failures) from failures

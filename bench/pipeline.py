@@ -1,0 +1,147 @@
+"""How fast a vendor's answer becomes durable bars with features, from its bytes on and from its server on."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import httpx
+import orjson
+import polars as pl
+
+from barhouse.api import vendor_side
+from barhouse.calendar import Calendar
+from barhouse.config import Settings
+from barhouse.flow import sessions
+from barhouse.flow.backfill import backfill
+from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.plan import Wanted, plan
+from barhouse.model import Series, Span, Timeframe
+from barhouse.sources import configured
+from barhouse.sources.polygon import Polygon
+from barhouse.store.postgres import Database
+from bench.data import SPAN, minutes, real_bars, series_of
+from bench.harness import RUNS, Figure, emptied, figure, in_turn, warehouse
+from bench.writing import Ready, copy
+
+HUNDRED_THOUSAND = 100_000
+FIFTY = 50
+YEAR = Span(datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@figure
+def pipeline_json() -> Figure:
+    """100 k minute bars from Polygon's bytes to durable rows, beside decoding those bytes and COPY of the rows.
+
+    Seconds; the ratio is ours ÷ (decoding + COPY), of which at most 1.5 is aimed at.
+    """
+    with warehouse() as db:
+        calendar = sessions.calendar(db, "XNYS")
+        [series] = series_of(db, 1)
+        bars = minutes(calendar, HUNDRED_THOUSAND)
+        payload = _polygon(bars)
+        span = Span(SPAN.start, bars["time"][-1] + timedelta(minutes=1))
+        work = partial(_pipe, db, series, span, calendar, payload)
+        work()
+        ready = [Ready.of(db, "bar"), Ready.of(db, "bar_feature")]
+        mine, top, ratio = in_turn(work, lambda: (orjson.loads(payload), copy(db, *ready)), before=lambda: emptied(db))
+        return Figure("pipeline_json", mine, "s", top, 1 / ratio, {"peak_mb": peak_mb()})
+
+
+def _decode_and_copy(db: Database, payload: bytes, ready: list[Ready]) -> None:
+    orjson.loads(payload)
+    copy(db, *ready)
+
+
+def _polygon(bars: pl.DataFrame) -> bytes:
+    """The bars as Polygon sends them."""
+    rows = bars.select(
+        v="volume", vw="vwap", o="open", c="close", h="high", l="low", t=pl.col("time").dt.epoch("ms"), n="trades"
+    )
+    head = {"ticker": "BENCH00", "queryCount": bars.height, "resultsCount": bars.height, "adjusted": False}
+    return orjson.dumps(head | {"results": rows.to_dicts(), "status": "OK", "request_id": "0", "count": bars.height})
+
+
+def _pipe(db: Database, series: Series, span: Span, calendar: Calendar, payload: bytes) -> None:
+    """Polygon's adapter reads the bytes as if they came over the wire; the flow keeps what it gives."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=payload))
+    source = Polygon("https://api.polygon.io", "bench", calls_per_minute=0, transport=transport)
+    fetched = asyncio.run(source.bars(series, span, calendar))
+    [kept] = keep(db, Batch([fetched], calendar, source.delay))
+    assert kept.inserted == HUNDRED_THOUSAND, kept
+
+
+@figure
+def year_of_fifty() -> Figure:
+    """A year of daily bars of fifty symbols from a vendor side over HTTP, beside bare GETs of them and COPY."""
+    with warehouse() as db, tempfile.TemporaryDirectory(prefix="barhouse-shelf-") as shelf:
+        calendar = sessions.calendar(db, "XNYS")
+        every = series_of(db, FIFTY, Timeframe.D1)
+        _stock(Path(shelf), every, calendar)
+        with vendor_side.running(Path(shelf)) as vendors:
+            settings = Settings.model_validate(
+                {"polygon_api_key": "bench", "polygon_url": vendors, "yahoo_url": vendors, "binance_url": vendors}
+                | {"polygon_calls_per_minute": 0}
+            )
+            work = partial(_backfill, db, settings, every)
+            work()
+            ready = [Ready.of(db, "bar"), Ready.of(db, "bar_feature")]
+            urls = [_url(vendors, series) for series in every]
+            mine, top, ratio = in_turn(
+                work,
+                partial(_fetch_and_copy, db, urls, settings.max_concurrent_symbols, ready),
+                before=lambda: emptied(db),
+                runs=RUNS,
+            )
+        return Figure("year_of_fifty", mine, "s", top, ratio, {"peak_mb": peak_mb(), "bars": FIFTY * 250})
+
+
+def _stock(shelf: Path, every: list[Series], calendar: Calendar) -> None:
+    """Put a year of real daily bars a symbol where the vendor side finds them."""
+    days = calendar.expected(Timeframe.D1, YEAR).select("time")
+    real = real_bars()
+    (shelf / "stock").mkdir()
+    for number, series in enumerate(every):
+        rows = real.slice(number * 200, days.height)
+        days.hstack(rows).write_parquet(shelf / "stock" / f"{series.instrument.symbol}.1d.parquet")
+
+
+def _backfill(db: Database, settings: Settings, every: list[Series]) -> None:
+    sources = configured(settings)
+    now = datetime.now(UTC)
+    pieces = plan(db, sources, [Wanted(series, YEAR) for series in every], now)
+    outcomes = asyncio.run(backfill(db, pieces, concurrency=settings.max_concurrent_symbols, now=now))
+    assert sum(outcome.inserted for outcome in outcomes) == FIFTY * 250, outcomes[0]
+
+
+def _url(vendors: str, series: Series) -> str:
+    path = f"{series.instrument.symbol}/range/1/day/{YEAR.start:%Y-%m-%d}/{YEAR.end:%Y-%m-%d}"
+    return f"{vendors}/v2/aggs/ticker/{path}?adjusted=false&limit=50000"
+
+
+def _fetch_and_copy(db: Database, urls: list[str], concurrency: int, ready: list[Ready]) -> None:
+    asyncio.run(_fetch(urls, concurrency))
+    copy(db, *ready)
+
+
+async def _fetch(urls: list[str], concurrency: int) -> None:
+    """GET all, so many at a time as the backfill does."""
+    gate = asyncio.Semaphore(concurrency)
+    async with httpx.AsyncClient(headers={"authorization": "Bearer bench"}) as client:
+
+        async def one(url: str) -> None:
+            async with gate:
+                (await client.get(url)).raise_for_status()
+
+        await asyncio.gather(*map(one, urls))
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, in MB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
