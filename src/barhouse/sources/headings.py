@@ -17,7 +17,7 @@ NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "time": ("time", "timestamp", "tms", "t", "datetime", "opentime", "windowstart", "unix", "unixtimestamp",
                  "epoch", "ts", "begin", "start", "starttime", "dateutc", "datetimeutc", "timeutc", "gmttime",
-                 "day", "date", "", "unnamed0", "indexlevel0"),
+                 "day", "date", "", "unnamed0", "indexlevel0", "price"),
         "open": ("open", "o", "openprice", "priceopen"),
         "high": ("high", "h", "max", "highprice", "pricehigh"),
         "low": ("low", "l", "min", "lowprice", "pricelow"),

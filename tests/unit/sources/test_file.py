@@ -192,6 +192,16 @@ def test_a_file_may_be_packed_and_begin_with_other_lines(tmp_path: Path) -> None
         assert len(file.read(path, COIN, Calendar.always_open(), now=NOW)[0].bars) == 1
 
 
+def test_the_three_headings_of_yfinance_are_understood(a_file: Path, new_york: Calendar) -> None:
+    top = "Price,Close,High,Low,Open,Volume\nTicker,AAPL,AAPL,AAPL,AAPL,AAPL\nDate,,,,,\n"
+    a_file.write_text(top + "2021-07-19,1.5,2,0.5,1,100\n")
+
+    fetched, _ = file.read(a_file, STOCK, new_york, now=NOW)
+
+    assert fetched.bars.row(0)[:6] == (datetime(2021, 7, 19, tzinfo=UTC), 1.0, 2.0, 0.5, 1.5, 100.0)
+    assert fetched.rejects["reason"].to_list() == ["unreadable_time"] * 2
+
+
 def test_parquet_is_read_as_it_is(tmp_path: Path, new_york: Calendar) -> None:
     path = tmp_path / "bars.parquet"
     prices = {"open": 1.0, "high": 2.0, "low": 0.5, "close": 1.5, "volume": 100}
