@@ -21,6 +21,15 @@ def new_york() -> Calendar:
     return refreshed("XNYS")
 
 
+@pytest.fixture
+def db(db: Database) -> Database:
+    """A database that knows no exchange yet, and a process that remembers none."""
+    with db.connection() as connection:
+        connection.execute("TRUNCATE exchange, session")
+    forget()
+    return db
+
+
 def without(calendar: Calendar, day: date) -> Calendar:
     return Calendar(calendar.name, calendar.zone, calendar.sessions.filter(pl.col("date") != day))
 
@@ -46,8 +55,8 @@ def test_what_was_saved_is_what_is_loaded(db: Database, new_york: Calendar) -> N
     assert loaded.sessions.equals(new_york.sessions)
 
 
-def test_the_zone_of_the_database_moves_no_session(database_url: str, new_york: Calendar) -> None:
-    with psycopg.connect(database_url, options="-c TimeZone=Asia/Tokyo") as connection:
+def test_the_zone_of_the_database_moves_no_session(db: Database, new_york: Calendar) -> None:
+    with psycopg.connect(db.url, options="-c TimeZone=Asia/Tokyo") as connection:
         sessions.save(connection, new_york)
 
         assert sessions.load(connection, "XNYS").sessions.equals(new_york.sessions)
