@@ -19,10 +19,9 @@ def rebased(bars: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """
     if splits.is_empty():
         return bars.with_columns(factor=pl.lit(1.0))
-    known = bars.join_asof(
-        _factors(splits), left_on="day", right_on="effective", by="instrument", check_sortedness=False
-    )
-    return known.with_columns(pl.col("factor").fill_null(1.0)).with_columns(
+    days = bars.select("instrument", effective="day")
+    known = days.join_asof(_factors(splits), on="effective", by="instrument", check_sortedness=False)
+    return bars.with_columns(known["factor"].fill_null(1.0)).with_columns(
         pl.col(*PRICES) * pl.col("factor"), pl.col("volume") / pl.col("factor")
     )
 
