@@ -49,7 +49,7 @@ def pipeline_json() -> Figure:
         work = partial(_pipe, db, series, span, calendar, payload)
         work()
         ready = [Ready.of(db, "bar"), Ready.of(db, "bar_feature")]
-        mine, top, ratio = in_turn(work, lambda: (orjson.loads(payload), copy(db, *ready)), before=lambda: emptied(db))
+        mine, top, ratio = in_turn(work, partial(_decode_and_copy, db, payload, ready), before=lambda: emptied(db))
         return Figure("pipeline_json", mine, "s", top, 1 / ratio, {"peak_mb": peak_mb()})
 
 

@@ -27,9 +27,14 @@ class Kind:
     calendar: Calendar
 
     @property
+    def bearing(self) -> int:
+        """How many bars after it a bar can bear on their features."""
+        return features.warmup(self.asset_class, self.timeframe)
+
+    @property
     def look_back(self) -> int:
-        """How many bars before a new one can bear on its features and flags."""
-        return max(features.WARMUP, (checks.LOOK_BACK + 1) * self.calendar.per_session(self.timeframe))
+        """How many bars before it can bear on the features and flags of a new one."""
+        return max(self.bearing, (checks.LOOK_BACK + 1) * self.calendar.per_session(self.timeframe))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def enrich(
     computed anew too. `expects` are the columns that the source normally sends beyond the five.
     """
     stretches = _stretches(fresh, moved)
-    around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=features.WARMUP, columns=CONTEXT)
+    around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=kind.bearing, columns=CONTEXT)
     computed = _features(fresh, around, stretches, splits, kind)
     flagged = checks.flag(
         fresh,

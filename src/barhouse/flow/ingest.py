@@ -222,8 +222,11 @@ def _write_down(
 
 def _set_aside(connection: Connection, batch: Batch, sifted: checks.Sifted, source: int, ids: dict[int, int]) -> None:
     """What was no bar goes to the quarantine, as it came, with the reason."""
+    faulty = set(sifted.rejected["instrument"])
     for each in batch.fetched:
         key = each.series.instrument.number
+        if key not in faulty and each.rejects.is_empty():
+            continue
         rejected = sifted.rejected.filter(pl.col("instrument") == key)
         rows = pl.concat(
             [
@@ -231,19 +234,18 @@ def _set_aside(connection: Connection, batch: Batch, sifted: checks.Sifted, sour
                 each.rejects.select("time", "reason", "payload"),
             ]
         )
-        if rows.height:
-            quarantine.keep(
-                connection,
-                rows.select(
-                    pl.lit(key, pl.Int32).alias("instrument"),
-                    pl.lit(batch.timeframe.code, pl.Int16).alias("timeframe"),
-                    "time",
-                    pl.lit(source, pl.Int16).alias("source"),
-                    pl.lit(ids[key], pl.Int64).alias("fetch_id"),
-                    "reason",
-                    "payload",
-                ),
-            )
+        quarantine.keep(
+            connection,
+            rows.select(
+                pl.lit(key, pl.Int32).alias("instrument"),
+                pl.lit(batch.timeframe.code, pl.Int16).alias("timeframe"),
+                "time",
+                pl.lit(source, pl.Int16).alias("source"),
+                pl.lit(ids[key], pl.Int64).alias("fetch_id"),
+                "reason",
+                "payload",
+            ),
+        )
 
 
 def _payloads(each: Fetched, origins: pl.Series) -> pl.Series:

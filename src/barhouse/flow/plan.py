@@ -8,6 +8,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from barhouse.calendar import Calendar
+from barhouse.errors import SettingsError
 from barhouse.flow import sessions
 from barhouse.flow.ingest import revisit
 from barhouse.model import AssetClass, Series, Span, merged
@@ -60,9 +61,14 @@ def plan(
 
 
 def in_order(sources: Mapping[str, Source], asset_class: AssetClass) -> list[Source]:
-    """The sources for an asset class, first choice first; those outside the order (a named one) as they come."""
-    order = [*ORDER[asset_class], *sources]
-    return [sources[name] for name in dict.fromkeys(order) if name in sources]
+    """The sources that have this asset class, first choice first; SettingsError if there is none."""
+    able = [sources[name] for name in ORDER[asset_class] if name in sources]
+    if not able:
+        raise SettingsError(
+            f"No source for {asset_class} among {', '.join(sources) or 'none'}; "
+            f"{', '.join(ORDER[asset_class])} have such bars"
+        )
+    return able
 
 
 def _pieces(
@@ -81,9 +87,16 @@ def _pieces(
     pieces = []
     for gap in span.without(read):
         for part, able in _shares(gap, sources, {name: away for name, (_, away) in settled.items()}):
-            cut = able[0].pieces(want.series, part) if able else []
-            pieces += [_piece(want.series, each, able, calendar) for each in cut]
+            pieces += [_piece(want.series, each, able, calendar) for each in _cut(want.series, part, able[0], now)]
     return [piece for piece in pieces if piece.expected]
+
+
+def _cut(series: Series, part: Span, source: Source, now: datetime) -> list[Span]:
+    """`part` as its first source wants it cut; what that one does not reach stays whole, for the next one."""
+    reach = source.reach(series, part, now)
+    if reach is None:
+        return [part]
+    return sorted([*part.without([reach]), *source.pieces(series, reach)])
 
 
 def _settled(stretches: Iterable[Stretch], calendar: Calendar, now: datetime) -> tuple[list[Span], list[Span]]:

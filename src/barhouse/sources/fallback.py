@@ -66,7 +66,7 @@ async def _asked(series: Series, span: Span, calendar: Calendar, source: Source,
 
 
 def _unreachable(source: Source, series: Series, span: Span) -> Attempt:
-    return Attempt(source.name, span, error=CannotServe(source.name, f"it does not reach {series} in {span}"))
+    return Attempt(source.name, span, error=CannotServe(source.name, f"{series} of that time is beyond its reach"))
 
 
 def _is_open(attempt: Attempt, series: Series, calendar: Calendar, source: Source, now: datetime) -> bool:

@@ -7,21 +7,19 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from barhouse.model import MEASURES, PRICES
+from barhouse.model import INSTANT, MEASURES, PRICES, Schema
 
 KEY = ["instrument", "time"]
 PRICE_TOLERANCE = 1e-6
 """Prices that differ by less, relatively, are the same price written differently."""
 PRICE_FIELDS = {*PRICES, "vwap"}
-CORRECTIONS = pl.Schema(
-    {
-        "instrument": pl.Int32,
-        "time": pl.Datetime("us", "UTC"),
-        "field": pl.String,
-        "old": pl.Float64,
-        "new": pl.Float64,
-    }
-)
+CORRECTIONS: Schema = {
+    "instrument": pl.Int32(),
+    "time": INSTANT,
+    "field": pl.String(),
+    "old": pl.Float64(),
+    "new": pl.Float64(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,9 @@ def difference(incoming: pl.DataFrame, known: pl.DataFrame, *, outranks: Collect
     `forming`. A stored bar is restated only where its source is one of `outranks` (the source itself and those
     after it in the order of the class); a forming one gives way to any later look at it.
     """
+    if known.is_empty():
+        none = incoming.clear().with_columns(settled=pl.lit(value=False))
+        return Difference(incoming, none, pl.DataFrame(schema=CORRECTIONS))
     fields = [name for name in told(incoming) if name in known.columns]
     paired = _paired(incoming, known, fields)
     stored = pl.col("known_forming").is_not_null()
