@@ -1,0 +1,110 @@
+"""A backfill that one can watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from barhouse.errors import SettingsError
+from barhouse.flow.backfill import Outcome, backfill
+from barhouse.flow.plan import Piece, Wanted, plan
+from barhouse.model import Span, instant
+from barhouse.sources.base import Source
+from barhouse.store.fetches import Fetch
+from barhouse.store.postgres import Database
+
+
+class Rate(ProgressColumn):
+    """Bars a second, as they become durable."""
+
+    def render(self, task: Task) -> Text:
+        """The rate of the last moments."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} bars/s" if speed else "", style="cyan")
+
+
+class Watched:
+    """Shows a backfill's progress: a live bar on a terminal, a line a series elsewhere."""
+
+    def __init__(self, console: Console, pieces: Sequence[Piece]) -> None:
+        self._console = console
+        self._left: dict[str, int] = {}
+        for piece in pieces:
+            self._left[str(piece.series)] = self._left.get(str(piece.series), 0) + 1
+        self._kept: dict[str, int] = {}
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:,.0f} of {task.total:,.0f} bars"),
+            Rate(),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self.progress.add_task("Backfill", total=sum(piece.expected for piece in pieces))
+
+    def __call__(self, piece: Piece, fetch: Fetch | None) -> None:
+        """A piece is done; `fetch` says what was kept of it."""
+        name = str(piece.series)
+        self.progress.update(self._task, advance=piece.expected, description=name)
+        self._kept[name] = self._kept.get(name, 0) + (fetch.inserted + fetch.updated if fetch else 0)
+        self._left[name] -= 1
+        if not self._left[name] and not self._console.is_terminal:
+            self._console.print(f"{name}: {self._kept[name]:,} bars", highlight=False)
+
+
+def bring(
+    db: Database,
+    sources: Mapping[str, Source],
+    wanted: Sequence[Wanted],
+    console: Console,
+    *,
+    concurrency: int,
+    refresh: bool = False,
+) -> list[Outcome]:
+    """Backfill what is wanted, with its progress on `console`; what came of each series that had something to read."""
+    now = datetime.now(UTC)
+    if not sources:
+        raise SettingsError("No source is configured; set POLYGON_API_KEY, or let BARHOUSE_YAHOO_URL be")
+    pieces = plan(db, sources, wanted, now, refresh=refresh)
+    if not pieces:
+        return []
+    watched = Watched(console, pieces)
+    with watched.progress:
+        return asyncio.run(_brought(db, sources, pieces, concurrency, watched, now))
+
+
+async def _brought(
+    db: Database,
+    sources: Mapping[str, Source],
+    pieces: Sequence[Piece],
+    concurrency: int,
+    watched: Watched,
+    now: datetime,
+) -> list[Outcome]:
+    try:
+        return await backfill(db, pieces, concurrency=concurrency, watch=watched, now=now)
+    finally:
+        for source in sources.values():
+            await source.close()
+
+
+def results(outcomes: Sequence[Outcome]) -> Table:
+    """What came of each series."""
+    table = Table("series", "new", "restated", "unchanged", "quarantined", "missing", box=None, header_style="dim")
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    for outcome in outcomes:
+        counts = (outcome.inserted, outcome.updated, outcome.unchanged, outcome.quarantined)
+        table.add_row(str(outcome.series), *(f"{count:,}" for count in counts), _spans(outcome.missing))
+    return table
+
+
+def _spans(spans: Sequence[Span]) -> Text:
+    return Text(", ".join(f"{instant(span.start)[:10]} to {instant(span.end)[:10]}" for span in spans), style="red")

@@ -1,0 +1,113 @@
+"""The verbs, one module each, of which only the one that was asked for is imported: `--help` is there at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import typer
+from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
+
+from barhouse.errors import BarhouseError, RequestError
+
+
+class Verb(NamedTuple):
+    """Where a verb lives, and what it does: the first sentence of its own help."""
+
+    module: str
+    function: str
+    summary: str
+
+
+VERBS = {
+    "demo": Verb("demo", "demo", "See it work: real bars of five stocks, from a vendor's protocol to a dashboard."),
+    "up": Verb("up", "up", "Run the warehouse: bring what is tracked up to date, and serve API and dashboard."),
+    "track": Verb("track", "track", "Keep series up to date from now on; says at once what no source can reach."),
+    "backfill": Verb("backfill", "backfill", "Bring what is missing; what was read before is not asked again."),
+    "import": Verb("importing", "import_", "Take bars from files; says what was taken, what was quarantined and why."),
+    "export": Verb("exporting", "export", "Write bars to a file, CSV or Parquet."),
+    "bars": Verb("bars", "bars", "Show the newest bars of a symbol."),
+    "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
+    "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
+}
+
+PLAIN: dict[str, Any] = {
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+}
+
+
+class Verbs(TyperGroup):
+    """The commands of `VERBS`, each imported when it is wanted."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        """Their names."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: object, cmd_name: str) -> Any:
+        """The command of that name, None if there is none."""
+        del ctx
+        return _loaded(cmd_name) if cmd_name in VERBS else None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Say what there is, for which nothing has to be imported."""
+        names = {name: TyperCommand(name, help=verb.summary) for name, verb in VERBS.items()}
+        listed = TyperGroup(name=self.name, commands={**names}, params=self.params, help=self.help)
+        listed.format_help(ctx, formatter)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; what went wrong is one line on standard error, with what to do next."""
+        errors = Console(stderr=True, soft_wrap=True)
+        try:
+            return super().invoke(ctx)
+        except BarhouseError as error:
+            errors.print(f"[bold red]error[/] {_plain(error)}", highlight=False)
+            raise typer.Exit(2 if isinstance(error, RequestError) else 1) from None
+        except KeyboardInterrupt:
+            errors.print("stopped; what was kept stays", style="dim")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            # The reader of our output has gone (`| head`): nothing more can be said, not even by the interpreter.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+
+
+def _loaded(name: str) -> Any:
+    """The command `name`, with all that it needs."""
+    verb = VERBS[name]
+    alone = typer.Typer(**PLAIN)
+    alone.command(name)(getattr(import_module(f"barhouse.cli.{verb.module}"), verb.function))
+    return typer.main.get_command(alone)
+
+
+def _plain(error: BarhouseError) -> str:
+    """Its words, in which a bracket is a bracket and no markup."""
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"barhouse {version('barhouse')}")
+        raise typer.Exit
+
+
+app = typer.Typer(name="barhouse", cls=Verbs, no_args_is_help=True, **PLAIN)
+
+
+@app.callback()
+def barhouse(
+    *, show: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version.")
+) -> None:
+    """Bars that say where they came from, what was checked, what was changed and why."""
+    del show
+    from barhouse.cli.logs import on_standard_error
+
+    on_standard_error()

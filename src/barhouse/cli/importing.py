@@ -1,0 +1,64 @@
+"""`barhouse import`: bars from files that people have."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from barhouse.cli.options import Class, DataDir, OneTimeframe, asset_class, configured
+from barhouse.flow.imports import Imported, take, take_actions
+from barhouse.flow.track import named
+from barhouse.flow.warehouse import opened
+from barhouse.model import Series, Timeframe
+
+SHOWN = 5
+"""Quarantined rows that are shown; the others are only counted."""
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="CSV (also .gz) or Parquet.")],
+    *,
+    symbol: Annotated[str, typer.Option("--symbol", "-s", help="Whose bars these are.")],
+    timeframe: OneTimeframe = "1d",
+    asset: Class = None,
+    zone: Annotated[str, typer.Option(help="The zone of times that name none.")] = "UTC",
+    actions: Annotated[bool, typer.Option("--actions", help="The files hold splits or dividends, not bars.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Take bars from files; says what was taken, what was quarantined and why.
+
+    Columns and times are recognised: ms, µs, s, ISO, dates; newest first or mixed.
+
+    Example: [bold]barhouse import spy.csv --symbol SPY --timeframe 1h --class etf[/]
+    """
+    console = Console()
+    with opened(configured(data_dir)) as db:
+        series = Series(named(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+        for path in files:
+            if actions:
+                learnt = take_actions(db, path, series)
+                console.print(f"[bold]{path.name}[/]: {learnt} splits and dividends of {series.instrument.symbol}")
+            else:
+                _say(console, path, take(db, path, series, zone=zone, now=datetime.now(UTC)))
+
+
+def _say(console: Console, path: Path, imported: Imported) -> None:
+    """What became of a file, briefly."""
+    fetch, report = imported.fetch, imported.report
+    taken = f"{fetch.inserted:,} new, {fetch.updated:,} restated, {fetch.unchanged:,} known"
+    console.print(f"[bold]{path.name}[/]: {report.rows:,} rows, {taken}", highlight=False)
+    columns = ", ".join(f"{ours} ← {theirs}" if ours != theirs else ours for ours, theirs in report.columns.items())
+    console.print(f"  columns: {columns}", style="dim", highlight=False, markup=False)
+    console.print(f"  times: {report.time_format}, {report.order}", style="dim", highlight=False, markup=False)
+    for note in report.notes:
+        console.print(f"  note: {note}", style="yellow", highlight=False, markup=False)
+    if fetch.quarantined:
+        console.print(f"  [red]{fetch.quarantined:,} quarantined[/]", highlight=False)
+        for row in imported.quarantined[:SHOWN]:
+            console.print(f"    {row['time'] or 'no time'}  {row['reason']}  {row['payload']}", markup=False)
+        if fetch.quarantined > SHOWN:
+            console.print(f"    and {fetch.quarantined - SHOWN:,} more", style="dim")

@@ -1,0 +1,70 @@
+"""What several commands take, said once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from barhouse.config import Settings, settings
+from barhouse.errors import InvalidParameter
+from barhouse.model import AssetClass, Span, Timeframe
+
+Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
+Timeframes = Annotated[list[str], typer.Option("--timeframe", "-t", help="1m 5m 15m 30m 1h 4h 1d 1w; may be repeated.")]
+OneTimeframe = Annotated[str, typer.Option("--timeframe", "-t", help="1m 5m 15m 30m 1h 4h 1d 1w.")]
+Class = Annotated[
+    str | None, typer.Option("--class", "-c", help="stock, etf or crypto; left out: the one tracked, else stock.")
+]
+From = Annotated[str | None, typer.Option("--from", help="First day or instant, UTC: 2024-01-31 or 2024-01-31T14:30Z.")]
+To = Annotated[str | None, typer.Option("--to", help="First day or instant that is not wanted any more.")]
+Features = Annotated[bool, typer.Option("--features", help="Also the features of each bar.")]
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps the bars.", show_default=False)
+]
+
+
+HISTORY = {
+    Timeframe.M1: timedelta(days=30),
+    Timeframe.M5: timedelta(days=60),
+    Timeframe.M15: timedelta(days=60),
+    Timeframe.M30: timedelta(days=60),
+    Timeframe.H1: timedelta(days=730),
+    Timeframe.H4: timedelta(days=730),
+    Timeframe.D1: timedelta(days=365 * 30),
+    Timeframe.W1: timedelta(days=365 * 30),
+}
+"""How far back bars are wanted if nobody says."""
+
+
+def configured(data_dir: Path | None) -> Settings:
+    """The settings of this process, with the data directory of the command line where one is given."""
+    return settings() if data_dir is None else settings().model_copy(update={"data_dir": data_dir})
+
+
+def asset_class(name: str | None) -> AssetClass | None:
+    """The asset class that was named, if one was."""
+    return None if name is None else AssetClass.of(name)
+
+
+def moment(text: str) -> datetime:
+    """An instant as people write it; a bare date is its midnight in UTC. InvalidParameter (422) for other words."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidParameter(f"{text!r} is no date: write 2024-01-31 or 2024-01-31T14:30:00Z") from None
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def span(start: str | None, end: str | None, timeframe: Timeframe, now: datetime) -> Span:
+    """The span that was asked for; open ends are now, and as far back as such bars are usually wanted."""
+    until = moment(end) if end else now
+    return Span(moment(start) if start else midnight(until - HISTORY[timeframe]), until)
+
+
+def midnight(instant: datetime) -> datetime:
+    """The beginning of its day in UTC."""
+    return datetime.combine(date(instant.year, instant.month, instant.day), datetime.min.time(), UTC)

@@ -1,0 +1,58 @@
+"""The bars that somebody means on the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from barhouse import features
+from barhouse.cli.options import asset_class, moment
+from barhouse.errors import RequestError, UnknownSymbol
+from barhouse.flow.track import named
+from barhouse.model import AssetClass, Series, Span, Timeframe
+from barhouse.store import instruments
+from barhouse.store.postgres import Database
+from barhouse.store.reading import ALL_TIME, Selection
+
+
+def selected(
+    db: Database,
+    symbol: str,
+    timeframe: str,
+    asset: str | None,
+    bounds: tuple[str | None, str | None] = (None, None),
+    *,
+    with_features: bool = False,
+    extended: bool = False,
+) -> Selection:
+    """The stored bars of a symbol; UnknownSymbol (404), or RequestError where there are only other timeframes."""
+    series = _stored(db, symbol, Timeframe.of(timeframe), asset)
+    names = _features(series.instrument.asset_class) if with_features else ()
+    return Selection(series, _span(*bounds), extended=extended, features=names)
+
+
+def _stored(db: Database, symbol: str, timeframe: Timeframe, asset: str | None) -> Series:
+    instrument = named(db, symbol, asset_class(asset))
+    if instrument.key is None:
+        raise UnknownSymbol(instrument.symbol)
+    with db.connection() as connection:
+        rows = instruments.described(connection)
+    known = (instrument.symbol, instrument.asset_class)
+    kept = {row["timeframe"] for row in rows if (row["symbol"], row["asset_class"]) == known and row["bars"]}
+    if timeframe not in kept:
+        there = f"; there are {', '.join(sorted(kept))}" if kept else f"; `barhouse backfill {symbol}` brings them"
+        raise RequestError(f"No bars of {instrument} in {timeframe} are stored{there}")
+    return Series(instrument, timeframe)
+
+
+def _features(asset: AssetClass) -> tuple[str, ...]:
+    """The features that this class can have."""
+    crypto = asset is AssetClass.CRYPTO
+    return tuple(name for name, feature in features.registry.items() if crypto or not feature.crypto_only)
+
+
+def _span(start: str | None, end: str | None) -> Span:
+    return Span(_or(start, ALL_TIME.start), _or(end, ALL_TIME.end))
+
+
+def _or(text: str | None, otherwise: datetime) -> datetime:
+    return moment(text) if text else otherwise

@@ -1,0 +1,83 @@
+"""How every series stands: what is stored, and what of it is missing, failed or not to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from barhouse.calendar import Calendar
+from barhouse.flow import sessions
+from barhouse.model import AssetClass, Series, Span, Timeframe, merged
+from barhouse.store import coverage, instruments
+from barhouse.store.coverage import State, Stretch
+from barhouse.store.postgres import Database
+
+DELAY = timedelta(minutes=15)
+"""How long after its close a bar is there at most vendors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A series with what is stored of it, and which of its spans are not."""
+
+    series: Series
+    tracked: bool
+    bars: int
+    first: datetime | None
+    last: datetime | None
+    unread: Sequence[Span]
+    """Asked of nobody yet, though bars are due there."""
+    failed: Sequence[Span]
+    """Asked, and no source could be read; the next backfill asks again."""
+    unreachable: Sequence[Span]
+    """What no source has, by its nature."""
+
+
+def standings(db: Database, now: datetime) -> list[Standing]:
+    """Every series of the warehouse, by symbol."""
+    with db.connection() as connection:
+        rows = instruments.described(connection)
+    return [_standing(db, row, now) for row in rows]
+
+
+def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:
+    with db.connection() as connection:
+        instrument = instruments.find(connection, row["symbol"], AssetClass(row["asset_class"]))
+        series = Series(instrument, Timeframe.of(row["timeframe"]))
+        told = [stretch for stretches in coverage.of_series(connection, series).values() for stretch in stretches]
+    read = _in(told, State.FETCHED, State.EMPTY)
+    failed = _less(_in(told, State.FAILED), read)
+    unreachable = _less(_in(told, State.UNREACHABLE), [*read, *failed])
+    unread = []
+    if row["tracked"] and row["since"] < now:
+        calendar = sessions.calendar(db, instrument.exchange)
+        left = Span(row["since"], now).without([*read, *failed, *unreachable])
+        unread = [span for span in left if _due(calendar, series, span, now)]
+    return Standing(
+        series=series,
+        tracked=row["tracked"],
+        bars=row["bars"],
+        first=row["first_bar"],
+        last=row["last_bar"],
+        unread=unread,
+        failed=failed,
+        unreachable=unreachable,
+    )
+
+
+def _in(told: Iterable[Stretch], *states: State) -> list[Span]:
+    return merged(stretch.span for stretch in told if stretch.state in states)
+
+
+def _less(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
+    return [part for span in spans for part in span.without(others)]
+
+
+def _due(calendar: Calendar, series: Series, span: Span, now: datetime) -> bool:
+    """Whether a bar ought to be there by now."""
+    slots = calendar.expected(series.timeframe, span)
+    return not slots.filter(pl.col("closes") + DELAY <= now).is_empty()
