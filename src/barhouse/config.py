@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars.")
     host: str = Field(default="127.0.0.1", description="The address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the API listens on.")
+    insecure: bool = Field(default=False, description="Whether other machines are served without a key.")
+    allowed_hosts: str = Field(
+        default="",
+        description="Names beside this machine's own by which the API may be called, separated by commas.",
+    )
 
     polygon_api_key: SecretStr | None = Field(
         default=None,

@@ -186,6 +186,15 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def moment(text: str) -> datetime:
+    """An instant as people write it, in UTC; a bare date is its midnight. InvalidParameter (422) for other words."""
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidParameter(f"{text!r} is no date: write 2024-01-31 or 2024-01-31T14:30:00Z") from None
+
+
 Schema: TypeAlias = dict[str, pl.DataType]
 
 INSTANT = pl.Datetime("us", "UTC")

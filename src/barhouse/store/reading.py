@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import polars as pl
 from psycopg import Connection, sql
@@ -52,10 +53,14 @@ class Selection:
     extended: bool = False
     """Whether bars outside the regular session are wanted too."""
     features: tuple[str, ...] = ()
+    features_only: bool = False
+    """Whether of the bar itself only the close is wanted."""
 
     @property
     def schema(self) -> Schema:
         """The columns of a bar in the answer; features have the types of their own."""
+        if self.features_only:
+            return {"time": INSTANT, "close": pl.Float64()}
         coin = self.series.instrument.asset_class is AssetClass.CRYPTO
         outside: Schema = {"extended": pl.Boolean()} if self.extended else {}
         return {**MEASURED, **VERDICT, **outside, **(COIN if coin else {})}
@@ -94,19 +99,14 @@ def _statement(columns: tuple[str, ...], features: tuple[str, ...], *, newest_fi
     names += [sql.Identifier("bar_feature", name) for name in features]
     beside = b"\n" + query.features if features else b""
     return (
-        sql.SQL(_literal(query.bars))
+        sql.SQL(query.bars.decode())
         .format(
             columns=sql.SQL(", ").join(names),
-            features=sql.SQL(_literal(beside)),
+            features=sql.SQL(beside.decode()),
             order=sql.SQL(" DESC" if newest_first else ""),
         )
         .as_bytes()
     )
-
-
-def _literal(text: bytes) -> LiteralString:
-    """A query of ours, which nobody else wrote anything into."""
-    return cast("LiteralString", text.decode())
 
 
 def bars(db: Database, selection: Selection, limit: int = PAGE) -> pl.DataFrame:
@@ -119,17 +119,17 @@ def newest(db: Database, selection: Selection, count: int) -> pl.DataFrame:
     return _read(db, selection, count, _sources(db), newest_first=True).reverse()
 
 
-def pages(db: Database, selection: Selection, size: int = PAGE) -> Iterator[pl.DataFrame]:
-    """All bars of a selection, oldest first, `size` at a time; one frame without rows if there are none.
+def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | None = None) -> Iterator[pl.DataFrame]:
+    """All bars of a selection, or the first `limit`, oldest first, `size` at a time; an empty frame if there are none.
 
     No connection is held between two pages, so a slow reader keeps nobody waiting.
     """
-    names = _sources(db)
-    page = _read(db, selection, size, names)
+    names, left = _sources(db), sys.maxsize if limit is None else limit
+    page = _read(db, selection, min(size, left), names)
     yield page
-    while page.height == size:
+    while page.height == size and (left := left - size):
         selection = selection.after(page["time"][-1])
-        page = _read(db, selection, size, names)
+        page = _read(db, selection, min(size, left), names)
         if page.height:
             yield page
 
@@ -138,8 +138,9 @@ def _read(
     db: Database, selection: Selection, limit: int, names: dict[int, str], *, newest_first: bool = False
 ) -> pl.DataFrame:
     found = db.frame(statement(selection, newest_first=newest_first), parameters(selection, limit))
-    named = pl.col("source").replace_strict(names, default=None, return_dtype=pl.String)
-    return found.with_columns(named).cast(selection.schema)  # type: ignore[arg-type]
+    if "source" in found.columns:
+        found = found.with_columns(pl.col("source").replace_strict(names, default=None, return_dtype=pl.String))
+    return found.cast(selection.schema)  # type: ignore[arg-type]
 
 
 def _sources(db: Database) -> dict[int, str]:
@@ -148,12 +149,19 @@ def _sources(db: Database) -> dict[int, str]:
 
 
 def totals(connection: Connection) -> dict[str, Any]:
-    """What the warehouse holds in all: instruments, series, tracked, bars, first_bar, last_bar, revised_at."""
+    """What the warehouse holds in all: instruments, series, tracked, bars, first_bar, last_bar, revised_at, …"""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.totals).fetchone() or {}
 
 
-def quality(connection: Connection, newest: int = NEWEST) -> dict[tuple[int, int], float | None]:
-    """The mean quality of the newest bars of each series, by the numbers of its instrument and timeframe."""
-    rows = connection.execute(query.quality, {"newest": newest})
-    return {(instrument, timeframe): mean for instrument, timeframe, mean in rows}
+def described(connection: Connection, closes: int = 0) -> list[dict[str, Any]]:
+    """Every series with what is stored of it, the mean quality of its newest bars, and the last `closes` of them."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.described, {"newest": NEWEST, "closes": closes}).fetchall()
+
+
+def fetches(connection: Connection, series: Series, limit: int = 10) -> list[dict[str, Any]]:
+    """The latest fetches of a series, newest first."""
+    told = {"symbol": series.instrument.symbol, "asset_class": series.instrument.asset_class}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.fetches, {**told, "timeframe": series.timeframe, "limit": limit}).fetchall()

@@ -25,21 +25,41 @@ WHERE i.symbol = $1 AND ($3::text IS NULL OR i.asset_class = $3::text)
 ORDER BY i.asset_class;
 
 -- name: totals
--- What the warehouse holds in all, out of what each series says of itself.
+-- What the warehouse holds in all, out of what each series says of itself, and what came in within a day.
 SELECT (SELECT count(*) FROM instrument) AS instruments, count(*) AS series,
        count(*) FILTER (WHERE tracked) AS tracked, coalesce(sum(bars), 0)::bigint AS bars,
-       min(first_bar) AS first_bar, max(last_bar) AS last_bar, max(revised_at) AS revised_at
+       min(first_bar) AS first_bar, max(last_bar) AS last_bar, max(revised_at) AS revised_at,
+       (SELECT count(*) FROM quarantine WHERE status = 'quarantined') AS quarantined,
+       (SELECT count(*) FROM enrichment_fetch_log WHERE created_at > now() - interval '1 day') AS fetches,
+       (SELECT count(*) FROM enrichment_fetch_log
+        WHERE created_at > now() - interval '1 day' AND NOT success) AS failed_fetches
 FROM series;
 
--- name: quality
--- The mean quality of the newest bars of each series.
-SELECT s.instrument, s.timeframe, avg(newest.quality_score) AS quality_score
+-- name: described
+-- Each series with what is stored of it, the mean quality of its newest bars, and their latest closes, oldest first.
+SELECT i.symbol, i.asset_class, i.exchange, i.active, t.name AS timeframe, s.tracked, s.since, s.bars,
+       s.first_bar, s.last_bar, s.revision, s.revised_at, newest.quality_score, newest.closes
 FROM series s
+JOIN instrument i ON i.id = s.instrument
+JOIN timeframe t ON t.code = s.timeframe
 CROSS JOIN LATERAL (
-    SELECT quality_score
-    FROM bar
-    WHERE bar.instrument = s.instrument AND bar.timeframe = s.timeframe AND NOT bar.forming
-    ORDER BY bar.time DESC
-    LIMIT %(newest)s
+    SELECT avg(quality_score) AS quality_score,
+           array_agg(close ORDER BY time) FILTER (WHERE rank <= %(closes)s AND close IS NOT NULL) AS closes
+    FROM (
+        SELECT quality_score, close, time, row_number() OVER (ORDER BY time DESC) AS rank
+        FROM bar
+        WHERE bar.instrument = s.instrument AND bar.timeframe = s.timeframe AND NOT bar.forming
+        ORDER BY bar.time DESC
+        LIMIT %(newest)s
+    ) AS bar
 ) AS newest
-GROUP BY s.instrument, s.timeframe;
+ORDER BY i.symbol, i.asset_class, s.timeframe;
+
+-- name: fetches
+-- The latest fetches of a series, newest first.
+SELECT created_at, source, span_start, span_end, records_fetched, records_inserted, records_updated,
+       records_unchanged, records_quarantined, success, source_response_time_ms, error_details
+FROM enrichment_fetch_log
+WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s AND timeframe = %(timeframe)s
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s;

@@ -1,0 +1,60 @@
+"""The API and the dashboard as one app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from barhouse.api import dashboard, errors, features, health, historical, status, symbols
+from barhouse.api.deps import Warehouse
+from barhouse.api.guard import Guard, bound
+from barhouse.api.quick import Quick
+from barhouse.config import Settings
+from barhouse.config import settings as of_process
+from barhouse.flow.warehouse import opened
+
+DESCRIPTION = """
+Bars of stocks, ETFs and crypto from several vendors: checked, enriched, explained.
+
+Errors are `{"detail": …}`. Instants are RFC 3339 in UTC; spans are half open, so `end` is not in them.
+"""
+
+
+def create(settings: Settings | None = None) -> FastAPI:
+    """The app over the warehouse of these settings, or of the environment: `uvicorn barhouse.api.app:create --factory`.
+
+    The warehouse is opened when the app starts, with its schema brought up to date, and closed when it ends.
+    SettingsError if it would listen to other machines though nobody said that it may.
+    """
+    settings = settings or of_process()
+    bound(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with opened(settings) as db:
+            quick = Quick(db.url)
+            await quick.open()
+            app.state.warehouse = Warehouse(db, quick)
+            try:
+                yield
+            finally:
+                await quick.close()
+
+    app = FastAPI(
+        title="Barhouse",
+        description=DESCRIPTION,
+        version=version("barhouse"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    errors.enrol(app)
+    app.add_middleware(Guard, settings=settings)
+    for routes in (health, historical, features, symbols, status, dashboard):
+        app.include_router(routes.router)
+    dashboard.serve_files(app)
+    return app

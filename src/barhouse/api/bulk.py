@@ -1,0 +1,89 @@
+"""Many bars as bytes: JSON by the page; CSV, Arrow and Parquet as streams of pages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Stream = Callable[[Iterable[pl.DataFrame]], Iterator[bytes]]
+
+
+def json_rows(frame: pl.DataFrame) -> bytes:
+    """The rows of a frame as a JSON array; what is no finite number is null."""
+    return frame.with_columns(written("time")).write_json().encode()
+
+
+def written(column: str) -> pl.Expr:
+    """Instants as RFC 3339 in UTC, ending in Z, with a fraction of a second only where there is one."""
+    return pl.col(column).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+
+
+def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """One table with a heading; what is not known is empty."""
+    for number, page in enumerate(pages):
+        yield page.with_columns(written("time")).write_csv(include_header=number == 0).encode()
+
+
+def arrow(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """An IPC stream, a batch a page."""
+    return _encoded(pages, pa.ipc.new_stream)
+
+
+def parquet(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """A Parquet file, a row group a page."""
+    return _encoded(pages, pq.ParquetWriter)
+
+
+def _encoded(pages: Iterable[pl.DataFrame], open_writer: Callable[[Any, pa.Schema], Any]) -> Iterator[bytes]:
+    """What a writer makes of the pages, handed out as soon as it is there."""
+    sink, writer = _Sink(), None
+    for page in pages:
+        table = page.to_arrow(compat_level=pl.CompatLevel.oldest())
+        writer = writer or open_writer(sink, table.schema)
+        writer.write_table(table)
+        yield sink.taken()
+    if writer:
+        writer.close()
+        yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """Where a writer writes to, and what it wrote is taken from; positions count from the very beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+        self._written = 0
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """How much was written so far."""
+        return self._written
+
+    def write(self, data: Any) -> int:
+        """Keep a copy of what the writer says."""
+        piece = bytes(data)
+        self._pieces.append(piece)
+        self._written += len(piece)
+        return len(piece)
+
+    def taken(self) -> bytes:
+        """What was written since this was last asked."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
+FORMATS: dict[str, tuple[str, Stream]] = {
+    "csv": ("text/csv; charset=utf-8", csv),
+    "arrow": ("application/vnd.apache.arrow.stream", arrow),
+    "parquet": ("application/vnd.apache.parquet", parquet),
+}
+"""The streamed formats: their media types, and who writes them."""

@@ -1,0 +1,72 @@
+"""Every error as `{"detail": …}` with its own status."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from barhouse.errors import BarhouseError, DatabaseUnavailable, RateLimited, RequestError, SourceError
+
+log = structlog.get_logger()
+
+AWAY = "The warehouse is away; the server's log says why"
+
+
+def enrol(app: FastAPI) -> None:
+    """Let `app` tell its errors as all of Barhouse does."""
+    app.add_exception_handler(BarhouseError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, plain)
+    app.add_exception_handler(Exception, unexpected)
+
+
+async def known(_: Request, error: Exception) -> Response:
+    """What Barhouse itself has to say; only what the caller can mend, or a vendor said, is told in its own words."""
+    match error:
+        case RateLimited(retry_after=float() | int() as seconds):
+            return detail(429, str(error), {"Retry-After": str(math.ceil(seconds))})
+        case RateLimited():
+            return detail(429, str(error), {"Retry-After": "60"})
+        case RequestError(status=status) | SourceError(status=status) | DatabaseUnavailable(status=status):
+            return detail(status, str(error))
+        case BarhouseError(status=503):
+            log.error("warehouse_away", error=str(error))
+            return detail(503, AWAY)
+        case _:
+            return _referenced(error)
+
+
+async def invalid(_: Request, error: Exception) -> Response:
+    """Parameters of the wrong form, each by its name."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    told = [f"{'.'.join(map(str, flaw['loc'][1:]))}: {flaw['msg']}" for flaw in error.errors()]
+    return detail(422, "; ".join(told))
+
+
+async def plain(_: Request, error: Exception) -> Response:
+    """What the web framework refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return detail(error.status_code, str(error.detail), error.headers)
+
+
+async def unexpected(_: Request, error: Exception) -> Response:
+    """A fault of ours: the caller gets a reference to the log, and nothing of its inside."""
+    return _referenced(error)
+
+
+def _referenced(error: Exception) -> Response:
+    reference = uuid.uuid4().hex[:12]
+    log.error("request_failed", reference=reference, exc_info=error)
+    return detail(500, f"Something went wrong here; the server's log has it under {reference}")
+
+
+def detail(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as its caller sees it."""
+    return Response(orjson.dumps({"detail": text}), status, dict(headers or {}), "application/json")

@@ -1,0 +1,36 @@
+"""Whether the server lives, and whether it can serve."""
+
+from __future__ import annotations
+
+import orjson
+from fastapi import APIRouter, Response
+
+from barhouse.api.deps import Stored
+from barhouse.errors import StoreError
+from barhouse.flow.warehouse import COLUMNS
+from barhouse.store.migrate import pending
+from barhouse.store.postgres import Database
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", summary="Whether the process lives")
+async def health() -> dict[str, str]:
+    """Says `{"status": "ok"}` as long as the process answers at all."""
+    return {"status": "ok"}
+
+
+@router.get("/ready", summary="Whether the warehouse can be read", responses={503: {"description": "Not yet"}})
+def ready(db: Stored) -> Response:
+    """Says whether the database answers and its schema is up to date; 503 with what is missing if not."""
+    missing = _missing(db)
+    answer = {"status": "not ready" if missing else "ready", "missing": missing}
+    return Response(orjson.dumps(answer), 503 if missing else 200, media_type="application/json")
+
+
+def _missing(db: Database) -> list[str]:
+    try:
+        with db.connection() as connection:
+            return [f"migration {name}" for name in pending(connection, COLUMNS)]
+    except StoreError:
+        return ["database"]

@@ -1,0 +1,127 @@
+"""The bars of a series."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import anyio
+import orjson
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from pydantic import Field
+
+from barhouse.api import bulk, shapes
+from barhouse.api.asking import Asked, cursor, found
+from barhouse.api.deps import Served, Warehouse
+from barhouse.errors import InvalidParameter
+from barhouse.model import Span, instant
+from barhouse.store import reading
+from barhouse.store.postgres import Database
+from barhouse.store.reading import ALL_TIME, Selection
+
+router = APIRouter(prefix="/api/v1", tags=["data"])
+
+SHORT = 1_000
+"""Bars up to which an answer is read by rows on the event loop; longer ones are read as frames in a thread."""
+
+
+class AskedBars(Asked):
+    """Which bars of a symbol are wanted, with what beside them, and in which form."""
+
+    features: bool = Field(default=False, description="Gives the features beside each bar.")
+    format: Literal["json", "csv", "arrow", "parquet"] = Field(
+        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
+    )
+    adjust: str = Field(default="none", description="`none`: prices as traded. Others are not served yet.")
+    as_of: str | None = Field(default=None, description="What was known at that instant; not served yet.")
+
+
+Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
+
+
+@router.get("/historical/{symbol}", summary="Bars of a symbol", responses=shapes.BARS)
+async def historical(
+    symbol: Symbol, asked: Annotated[AskedBars, Query()], served: Served, request: Request
+) -> Response:
+    """Bars as traded, oldest first, settled ones only.
+
+    JSON comes in pages: follow `next_cursor` with the same query until it is null. The ETag changes with each write
+    to the series. Bars outside the regular session are left out unless `session=all`.
+    """
+    if asked.adjust != "none":
+        raise InvalidParameter("adjust: only none is served yet")
+    if asked.as_of is not None:
+        raise InvalidParameter("as_of: this is not served yet; leave it out for what is known now")
+    return await answer(symbol, asked, served, request, features=asked.features, form=asked.format)
+
+
+async def answer(
+    symbol: str,
+    asked: Asked,
+    served: Warehouse,
+    request: Request,
+    *,
+    features: bool,
+    form: str = "json",
+    features_only: bool = False,
+) -> Response:
+    """What is asked for of a series, in the form that is wanted; 304 where the caller has it already."""
+    page, span = asked.page if form == "json" else None, asked.span
+    known = await found(served, symbol, asked)
+    headers = {"ETag": f'"{known.revision}"', "Cache-Control": "no-cache"}
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    selection = asked.selection(known, features=features, features_only=features_only)
+    if page is None:
+        return await _streamed(served.db, selection, form, asked.limit, headers)
+    if page <= SHORT:
+        rows = await served.quick.bars(selection, page + 1)
+        return Response(_short(selection, span, rows, page), headers=headers, media_type="application/json")
+    body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _short(selection: Selection, span: Span, rows: list[dict[str, Any]], page: int) -> bytes:
+    """A page of JSON out of rows, of which one more than the page was read."""
+    more = cursor(rows[page - 1]["time"]) if len(rows) > page else None
+    return orjson.dumps({**_head(selection, span, rows[:page], more), "data": rows[:page]}, option=orjson.OPT_UTC_Z)
+
+
+def _long(db: Database, selection: Selection, span: Span, page: int) -> bytes:
+    """A page of JSON out of a frame."""
+    frame = reading.bars(db, selection, page + 1)
+    rows, more = frame.head(page), cursor(frame["time"][page - 1]) if frame.height > page else None
+    head = orjson.dumps(_head(selection, span, rows, more))
+    return b"".join([head[:-1], b',"data":', bulk.json_rows(rows), b"}"])
+
+
+def _head(selection: Selection, span: Span, rows: Any, more: str | None) -> dict[str, Any]:
+    series = selection.series
+    return {
+        "symbol": series.instrument.symbol,
+        "asset_class": series.instrument.asset_class,
+        "timeframe": series.timeframe,
+        "start": _told(span.start),
+        "end": _told(span.end),
+        "count": len(rows),
+        "next_cursor": more,
+    }
+
+
+def _told(moment: datetime) -> str | None:
+    """An end of the span; None for one that was left open."""
+    return None if moment in (ALL_TIME.start, ALL_TIME.end) else instant(moment)
+
+
+async def _streamed(
+    db: Database, selection: Selection, form: str, limit: int | None, headers: dict[str, str]
+) -> Response:
+    """All bars, read while they are sent; what goes wrong before the first byte still has its own status."""
+    media_type, write = bulk.FORMATS[form]
+    pieces = write(reading.pages(db, selection, limit=limit))
+    first = await anyio.to_thread.run_sync(next, pieces)
+    name = f"{selection.series.instrument.symbol}_{selection.series.timeframe}.{form}"
+    named = headers | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chain([first], pieces), headers=named, media_type=media_type)

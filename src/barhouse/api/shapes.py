@@ -1,0 +1,183 @@
+"""The shapes of answers, as OpenAPI tells them; bars themselves never pass through these models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+
+from barhouse.model import instant
+
+Instant = Annotated[datetime, PlainSerializer(instant)]
+"""RFC 3339 in UTC, ending in Z."""
+
+
+class Problem(BaseModel):
+    """What is wrong, and what to do."""
+
+    detail: str
+
+
+class Bar(BaseModel):
+    """A bar as traded. Coins have quote_volume and the inputs of their features too; `features=true` adds those."""
+
+    model_config = ConfigDict(extra="allow")
+
+    time: Instant = Field(description="Its open, canonical, in UTC.")
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    vwap: float | None = Field(description="Volume-weighted price, where the source sends it.")
+    trades: float | None = Field(description="Number of trades, where the source sends it.")
+    source: str | None = Field(description="Who told it: polygon, binance, yahoo or file.")
+    validated: bool = Field(description="No hard check failed, and the quality score is 0.85 or more.")
+    quality_score: float | None = Field(description="0 to 1, out of completeness, checks, features and freshness.")
+    flags: str | None = Field(description="The checks that raised a flag, separated by commas.")
+
+
+class Page(BaseModel):
+    """A page of a series."""
+
+    symbol: str
+    asset_class: str
+    timeframe: str
+    start: Instant | None = Field(description="As asked for; null where that end was left open.")
+    end: Instant | None
+    count: int = Field(description="Rows in `data`.")
+    next_cursor: str | None = Field(description="Leads to the next page; null on the last one.")
+
+
+class BarPage(Page):
+    """A page of bars, oldest first."""
+
+    data: list[Bar]
+
+
+class FeatureRow(BaseModel):
+    """The features of a bar, each under its own name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    time: Instant
+    close: float | None
+
+
+class FeaturePage(Page):
+    """A page of features, oldest first."""
+
+    data: list[FeatureRow]
+
+
+class Symbols(BaseModel):
+    """The symbols that are kept."""
+
+    timestamp: Instant
+    count: int
+    symbols: list[str] = Field(examples=[["AAPL", "BTC", "SPY"]])
+
+
+class KeptSeries(BaseModel):
+    """What is stored of a series."""
+
+    timeframe: str
+    tracked: bool
+    since: Instant | None
+    bars: int
+    first_bar: Instant | None
+    last_bar: Instant | None
+    quality_score: float | None
+    revision: int
+    revised_at: Instant | None
+
+
+class DetailedSymbol(BaseModel):
+    """An instrument with its series."""
+
+    symbol: str
+    asset_class: str
+    exchange: str
+    active: bool
+    bars: int
+    series: list[KeptSeries]
+
+
+class DetailedSymbols(BaseModel):
+    """The instruments that are kept."""
+
+    timestamp: Instant
+    count: int
+    symbols: list[DetailedSymbol]
+
+
+class Status(BaseModel):
+    """What the warehouse holds in all."""
+
+    timestamp: Instant
+    version: str
+    instruments: int
+    series: int
+    tracked: int = Field(description="Series that are kept up to date.")
+    bars: int
+    first_bar: Instant | None
+    last_bar: Instant | None
+    revised_at: Instant | None = Field(description="When anything was written last.")
+    quarantined: int = Field(description="Rows that failed a hard check and are still in quarantine.")
+    fetches: int = Field(description="Fetches within the last day.")
+    failed_fetches: int = Field(description="How many of them failed.")
+
+
+_BAR = {
+    "time": "2012-01-03T00:00:00Z",
+    "open": 409.4,
+    "high": 412.5,
+    "low": 409.0,
+    "close": 411.23,
+    "volume": 10793600.0,
+    "vwap": None,
+    "trades": None,
+    "source": "polygon",
+    "validated": True,
+    "quality_score": 1.0,
+    "flags": None,
+}
+_HEAD = {
+    "symbol": "AAPL",
+    "asset_class": "stock",
+    "timeframe": "1d",
+    "start": "2012-01-01T00:00:00Z",
+    "end": None,
+    "count": 1,
+    "next_cursor": "AOHZu98NAAA",
+}
+_FEATURES = {"time": _BAR["time"], "close": 411.23, "return_1d": 0.0154, "atr": 6.81, "trend_direction": "up"}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_STREAMS = {
+    "text/csv": {"schema": {"type": "string"}},
+    "application/vnd.apache.arrow.stream": _BINARY,
+    "application/vnd.apache.parquet": _BINARY,
+}
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    told = {
+        400: "No such timeframe or asset class",
+        404: "Nobody tracks the symbol",
+        409: "The symbol is several instruments",
+        422: "A parameter out of range or of the wrong form",
+        503: "The database is away",
+    }
+    return {status: {"model": Problem, "description": told[status]} for status in statuses}
+
+
+def _page(model: type[Page], row: dict[str, Any], others: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    example = {"application/json": {"example": {**_HEAD, "data": [row]}}}
+    page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | others}
+    unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
+    return {200: page, 304: unchanged, **_refusals(400, 404, 409, 422, 503)}
+
+
+BARS = _page(BarPage, _BAR, _STREAMS)
+FEATURES = _page(FeaturePage, _FEATURES, {})
