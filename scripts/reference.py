@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from inspect import cleandoc
@@ -59,16 +60,22 @@ def reference() -> str:
         ("## Checks\n" + CHECKS, known_checks()),
         ("## Features\n" + FEATURES, known_features()),
     ]
-    return "\n\n".join("\n".join([head.strip(), "", *lines]).strip() for head, lines in parts) + "\n"
+    page = "\n\n".join("\n".join([head.strip(), "", *lines]).strip() for head, lines in parts)
+    return re.sub(r"\n{3,}", "\n\n", page) + "\n"
 
 
 def commands() -> Iterator[str]:
     """Every command, as its own help tells it."""
     group = typer.main.get_group(app)
     for path, command in walk(group, "barhouse"):
-        yield from (f"### `{path}`", "", cleandoc(command.help or ""), "")
+        yield from (f"### `{path}`", "", plain(cleandoc(command.help or "")), "")
         yield from table(("Parameter", "Meaning"), parameters(command))
         yield ""
+
+
+def plain(help_text: str) -> str:
+    """The help of a command in Markdown: what is bold in a terminal is code on a page."""
+    return re.sub(r"\[bold\](.*?)\[/\]", r"`\1`", help_text)
 
 
 def walk(group: TyperGroup, path: str) -> Iterator[tuple[str, TyperCommand]]:
@@ -94,7 +101,7 @@ def endpoints() -> Iterator[str]:
     """Every endpoint, as OpenAPI describes it."""
     for path, methods in create(Settings()).openapi()["paths"].items():
         for method, operation in methods.items():
-            yield from (f"### `{method.upper()} {path}`", "", operation.get("description") or operation["summary"], "")
+            yield from (f"### `{method.upper()} {path}`", "", operation.get("description", "").strip(), "")
             yield from table(("Parameter", "Default", "Meaning"), map(argument, operation.get("parameters", [])))
             yield ""
 
