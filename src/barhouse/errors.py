@@ -20,6 +20,7 @@
     │   └── CannotServe        the source has no such bars at all, by its nature
     ├── StoreError             503: the operator mends the database
     │   ├── DatabaseUnavailable
+    │   ├── ServerUnavailable
     │   ├── EmbeddedServerError
     │   └── MigrationError
     └── SettingsError          the operator mends the configuration
@@ -160,6 +161,10 @@ class StoreError(BarhouseError):
 
 class DatabaseUnavailable(StoreError):
     """No connection to PostgreSQL."""
+
+
+class ServerUnavailable(StoreError):
+    """No Barhouse answers at the address that a client was given."""
 
 
 class EmbeddedServerError(StoreError):

@@ -7,16 +7,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 import anyio
-from psycopg import Connection
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse import features
 from barhouse.api.deps import Warehouse
 from barhouse.api.quick import Found
-from barhouse.errors import AmbiguousSymbol, InvalidParameter, UnknownSymbol
-from barhouse.model import AssetClass, Instrument, Span, Timeframe, moment
-from barhouse.sources import symbols
-from barhouse.store import instruments
+from barhouse.errors import InvalidParameter, UnknownSymbol
+from barhouse.flow import instruments
+from barhouse.model import AssetClass, Span, Timeframe, moment
 from barhouse.store.reading import ALL_TIME, Selection
 
 MOST = 50_000
@@ -56,6 +54,9 @@ class Asked(BaseModel):
         default=None,
         ge=1,
         description=f"Bars in a page of JSON: up to {MOST}, {USUAL} if left out. Other formats give all if left out.",
+    )
+    format: Literal["json", "csv", "arrow", "parquet"] = Field(
+        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
     )
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with the same query.")
 
@@ -124,30 +125,8 @@ async def found(warehouse: Warehouse, symbol: str, asked: Asked) -> Found:
     exact = await warehouse.quick.found(symbol, timeframe, asset_class)
     if exact is not None:
         return exact
-    meant = await anyio.to_thread.run_sync(_instrument, warehouse, symbol, asset_class)
+    meant = await anyio.to_thread.run_sync(instruments.find, warehouse.db, symbol, asset_class)
     known = await warehouse.quick.found(meant.symbol, timeframe, meant.asset_class)
     if known is None:
         raise UnknownSymbol(symbol)
     return known
-
-
-def _instrument(warehouse: Warehouse, symbol: str, asset_class: AssetClass | None) -> Instrument:
-    with warehouse.db.connection() as connection:
-        return instrument(connection, symbol, asset_class)
-
-
-def instrument(connection: Connection, symbol: str, asset_class: AssetClass | None) -> Instrument:
-    """The one instrument that `symbol` can mean, however it is spelled: aapl is AAPL, BTC-USD is BTC, BRK-B is BRK.B."""
-    meant = []
-    for each in [asset_class] if asset_class else AssetClass:
-        try:
-            meant.append(instruments.find(connection, symbols.instrument(symbol, each).symbol, each))
-        except (InvalidParameter, UnknownSymbol):
-            continue
-    match meant:
-        case []:
-            raise UnknownSymbol(symbol)
-        case [one]:
-            return one
-        case _:
-            raise AmbiguousSymbol(symbol, [each.asset_class for each in meant])

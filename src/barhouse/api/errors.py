@@ -16,6 +16,8 @@ from barhouse.errors import BarhouseError, DatabaseUnavailable, RateLimited, Req
 
 log = structlog.get_logger()
 
+NAME = "X-Barhouse-Error"
+"""The header that names the class of an error, so that a client can raise the same."""
 AWAY = "The warehouse is away; the server's log says why"
 
 
@@ -29,16 +31,15 @@ def enrol(app: FastAPI) -> None:
 
 async def known(_: Request, error: Exception) -> Response:
     """What Barhouse itself has to say; only what the caller can mend, or a vendor said, is told in its own words."""
+    named = {NAME: type(error).__name__}
     match error:
-        case RateLimited(retry_after=float() | int() as seconds):
-            return detail(429, str(error), {"Retry-After": str(math.ceil(seconds))})
         case RateLimited():
-            return detail(429, str(error), {"Retry-After": "60"})
+            return detail(429, str(error), named | {"Retry-After": str(math.ceil(error.retry_after or 60))})
         case RequestError(status=status) | SourceError(status=status) | DatabaseUnavailable(status=status):
-            return detail(status, str(error))
+            return detail(status, str(error), named)
         case BarhouseError(status=503):
             log.error("warehouse_away", error=str(error))
-            return detail(503, AWAY)
+            return detail(503, AWAY, named)
         case _:
             return _referenced(error)
 

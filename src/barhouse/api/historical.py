@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import anyio
 import orjson
@@ -28,12 +28,9 @@ SHORT = 1_000
 
 
 class AskedBars(Asked):
-    """Which bars of a symbol are wanted, with what beside them, and in which form."""
+    """Which bars of a symbol are wanted, and with what beside them."""
 
     features: bool = Field(default=False, description="Gives the features beside each bar.")
-    format: Literal["json", "csv", "arrow", "parquet"] = Field(
-        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
-    )
     adjust: str = Field(default="none", description="`none`: prices as traded. Others are not served yet.")
     as_of: str | None = Field(default=None, description="What was known at that instant; not served yet.")
 
@@ -54,7 +51,7 @@ async def historical(
         raise InvalidParameter("adjust: only none is served yet")
     if asked.as_of is not None:
         raise InvalidParameter("as_of: this is not served yet; leave it out for what is known now")
-    return await answer(symbol, asked, served, request, features=asked.features, form=asked.format)
+    return await answer(symbol, asked, served, request, features=asked.features)
 
 
 async def answer(
@@ -64,18 +61,17 @@ async def answer(
     request: Request,
     *,
     features: bool,
-    form: str = "json",
     features_only: bool = False,
 ) -> Response:
     """What is asked for of a series, in the form that is wanted; 304 where the caller has it already."""
-    page, span = asked.page if form == "json" else None, asked.span
+    page, span = asked.page if asked.format == "json" else None, asked.span
     known = await found(served, symbol, asked)
     headers = {"ETag": f'"{known.revision}"', "Cache-Control": "no-cache"}
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     selection = asked.selection(known, features=features, features_only=features_only)
     if page is None:
-        return await _streamed(served.db, selection, form, asked.limit, headers)
+        return await _streamed(served.db, selection, asked.format, asked.limit, headers)
     if page <= SHORT:
         rows = await served.quick.bars(selection, page + 1)
         return Response(_short(selection, span, rows, page), headers=headers, media_type="application/json")

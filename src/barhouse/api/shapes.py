@@ -172,12 +172,12 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": told[status]} for status in statuses}
 
 
-def _page(model: type[Page], row: dict[str, Any], others: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+def _page(model: type[Page], row: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     example = {"application/json": {"example": {**_HEAD, "data": [row]}}}
-    page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | others}
+    page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | _STREAMS}
     unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
     return {200: page, 304: unchanged, **_refusals(400, 404, 409, 422, 503)}
 
 
-BARS = _page(BarPage, _BAR, _STREAMS)
-FEATURES = _page(FeaturePage, _FEATURES, {})
+BARS = _page(BarPage, _BAR)
+FEATURES = _page(FeaturePage, _FEATURES)

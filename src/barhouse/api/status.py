@@ -9,7 +9,7 @@ from fastapi import APIRouter
 
 from barhouse.api import shapes
 from barhouse.api.deps import Stored
-from barhouse.store import reading
+from barhouse.flow import instruments
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
 
@@ -17,6 +17,4 @@ router = APIRouter(prefix="/api/v1", tags=["status"])
 @router.get("/status", summary="What the warehouse holds")
 def status(db: Stored) -> shapes.Status:
     """Totals over everything: instruments, series, bars from when to when, rows in quarantine, fetches of a day."""
-    with db.connection() as connection:
-        totals = reading.totals(connection)
-    return shapes.Status(timestamp=datetime.now(UTC), version=version("barhouse"), **totals)
+    return shapes.Status(timestamp=datetime.now(UTC), version=version("barhouse"), **instruments.totals(db))

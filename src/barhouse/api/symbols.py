@@ -11,8 +11,8 @@ from fastapi import APIRouter, Query
 
 from barhouse.api import shapes
 from barhouse.api.deps import Stored
+from barhouse.flow import instruments
 from barhouse.model import AssetClass
-from barhouse.store import reading
 from barhouse.store.postgres import Database
 
 router = APIRouter(prefix="/api/v1/symbols", tags=["symbols"])
@@ -41,9 +41,7 @@ def detailed(db: Stored, asset_class: Class = None) -> shapes.DetailedSymbols:
 
 def _described(db: Database, asset_class: str | None) -> list[dict[str, Any]]:
     wanted = None if asset_class is None else AssetClass.of(asset_class)
-    with db.connection() as connection:
-        rows = reading.described(connection)
-    return [row for row in rows if wanted in (None, row["asset_class"])]
+    return [row for row in instruments.described(db) if wanted in (None, row["asset_class"])]
 
 
 def _instrument(key: tuple[str, str, str, bool], series: list[dict[str, Any]]) -> shapes.DetailedSymbol:

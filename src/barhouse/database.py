@@ -1,0 +1,26 @@
+"""The warehouse as one object: a table of contents; each function lives with its subject."""
+
+from __future__ import annotations
+
+from barhouse.flow import ingest, instruments, plan, sessions, track
+from barhouse.store import reading
+from barhouse.store.postgres import Database
+
+
+class DatabaseService(Database):
+    """Plain calls on one PostgreSQL, safe from threads, with typed errors: `DatabaseService(database_url)`."""
+
+    find = instruments.find
+    tracked = instruments.tracked
+    described = instruments.described
+    totals = instruments.totals
+    named = track.named
+    track = track.track
+
+    bars = reading.bars
+    newest = reading.newest
+    pages = reading.pages
+
+    plan = plan.plan
+    keep = ingest.keep
+    calendar = sessions.calendar
