@@ -11,7 +11,7 @@ from rich.console import Console
 
 from barhouse.cli.bring import bring, results
 from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_class, configured, moment, span
-from barhouse.errors import RequestError, SettingsError
+from barhouse.errors import RequestError
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import named
 from barhouse.flow.warehouse import opened
@@ -61,7 +61,7 @@ def _chosen(sources: Mapping[str, Source], name: str | None) -> Mapping[str, Sou
     if name is None:
         return sources
     if name not in sources:
-        raise SettingsError(f"Source {name!r} is not configured; there are {', '.join(sources) or 'none'}")
+        raise RequestError(f"Source {name!r} is not configured; there are {', '.join(sources) or 'none'}")
     return {name: sources[name]}
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
+import anyio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from barhouse.errors import SettingsError
 from barhouse.flow.backfill import Outcome, backfill
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.model import Span, instant
@@ -69,27 +70,27 @@ def bring(
     refresh: bool = False,
 ) -> list[Outcome]:
     """Backfill what is wanted, with its progress on `console`; what came of each series that had something to read."""
+    return asyncio.run(brought(db, sources, wanted, console, concurrency=concurrency, refresh=refresh))
+
+
+async def brought(
+    db: Database,
+    sources: Mapping[str, Source],
+    wanted: Sequence[Wanted],
+    console: Console,
+    *,
+    concurrency: int,
+    refresh: bool = False,
+) -> list[Outcome]:
+    """The same for those who wait for other things too."""
     now = datetime.now(UTC)
-    if not sources:
-        raise SettingsError("No source is configured; set POLYGON_API_KEY, or let BARHOUSE_YAHOO_URL be")
-    pieces = plan(db, sources, wanted, now, refresh=refresh)
+    pieces = await anyio.to_thread.run_sync(partial(plan, db, sources, wanted, now, refresh=refresh))
     if not pieces:
         return []
     watched = Watched(console, pieces)
-    with watched.progress:
-        return asyncio.run(_brought(db, sources, pieces, concurrency, watched, now))
-
-
-async def _brought(
-    db: Database,
-    sources: Mapping[str, Source],
-    pieces: Sequence[Piece],
-    concurrency: int,
-    watched: Watched,
-    now: datetime,
-) -> list[Outcome]:
     try:
-        return await backfill(db, pieces, concurrency=concurrency, watch=watched, now=now)
+        with watched.progress:
+            return await backfill(db, pieces, concurrency=concurrency, watch=watched, now=now)
     finally:
         for source in sources.values():
             await source.close()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import httpx
@@ -14,10 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from barhouse.api import vendor_side
+from barhouse.api.app import create
 from barhouse.api.sample import sample
 from barhouse.cli.bring import bring
 from barhouse.cli.options import DataDir, configured
-from barhouse.cli.serving import free_port, serve
+from barhouse.cli.serving import address, listening, serve
 from barhouse.config import Settings
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.plan import Wanted
@@ -27,6 +33,9 @@ from barhouse.model import EARLIEST, Instrument, Span, Timeframe
 from barhouse.sources import configured as sources_of
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
+
+PORTS = 50
+"""So many ports are tried from the one that was asked for."""
 
 
 def demo(
@@ -46,13 +55,22 @@ def demo(
     settings = configured(data_dir)
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo", "database_url": None})
     began = time.monotonic()
-    with vendor_side.running() as vendors, opened(settings) as db:
+    with _vendors() as vendors, opened(settings) as db:
+        address = vendors()
         console.print(f"Warehouse ready in {time.monotonic() - began:.1f} s", style="dim", highlight=False)
-        outcomes = _bring(db, _pointed_at(settings, vendors), console)
-        console.print(_asked(vendors, outcomes), style="dim", highlight=False)
+        outcomes = _bring(db, _pointed_at(settings, address), console)
+        console.print(_asked(address, outcomes), style="dim", highlight=False)
         console.print(_summary(db, outcomes))
         if not once:
             _serve(settings, port, console)
+
+
+@contextmanager
+def _vendors() -> Iterator[Callable[[], str]]:
+    """The vendor side, which starts while the database does; its address once that is known."""
+    with ExitStack() as stack, ThreadPoolExecutor(1) as helper:
+        starting = helper.submit(stack.enter_context, vendor_side.running())
+        yield starting.result
 
 
 def _pointed_at(settings: Settings, vendors: str) -> Settings:
@@ -71,24 +89,24 @@ def _pointed_at(settings: Settings, vendors: str) -> Settings:
 
 def _bring(db: Database, settings: Settings, console: Console) -> list[Outcome]:
     """Backfill every packaged series over all its history."""
-    wanted = [
-        Wanted(series, _history(series.instrument))
-        for series in track(db, sample().instruments(), [Timeframe.D1], EARLIEST)
-    ]
+    wanted = [_tracked(db, instrument) for instrument in sample().instruments()]
     return bring(db, sources_of(settings), wanted, console, concurrency=settings.max_concurrent_symbols)
 
 
-def _history(instrument: Instrument) -> Span:
-    """From the first packaged bar of an instrument to its last."""
+def _tracked(db: Database, instrument: Instrument) -> Wanted:
+    """A packaged instrument from its first bar to its last."""
     bars = sample().bars(instrument.symbol, instrument.asset_class, Timeframe.D1, EARLIEST, datetime.now(UTC))
     if bars is None or bars.is_empty():
         raise LookupError(f"{instrument} is not packaged")
-    return Span(bars["time"][0], bars["time"][-1] + timedelta(days=1))
+    history = Span(bars["time"][0], bars["time"][-1] + timedelta(days=1))
+    [series] = track(db, [instrument], [Timeframe.D1], history.start)
+    return Wanted(series, history)
 
 
 def _asked(vendors: str, outcomes: Sequence[Outcome]) -> str:
     """How often the vendors were asked: a second run has everything."""
-    calls = sum(httpx.get(f"{vendors}/vendor-side/calls").raise_for_status().json().values())
+    told = httpx.get(f"{vendors}/vendor-side/calls", trust_env=False, verify=vendors.startswith("https:"))
+    calls = sum(told.raise_for_status().json().values())
     if not outcomes:
         return f"Everything was there already: {calls} calls to the vendors."
     return f"{calls} calls to the vendors; a second run makes none."
@@ -119,14 +137,27 @@ def _summary(db: Database, outcomes: Sequence[Outcome]) -> Table:
 
 def _serve(settings: Settings, port: int, console: Console) -> None:
     """The API and the dashboard, until Ctrl-C."""
-    free = free_port(settings.host, port)
-    where = f"--data-dir {settings.data_dir}"
-    address = f"http://{settings.host}:{free}"
-    console.print(f"\nDashboard: [bold underline]{address}[/]   (Ctrl-C ends it)\n", highlight=False)
-    console.print("Try next, in another terminal:", style="dim")
-    console.print(f"  barhouse bars AAPL --features {where}", highlight=False, soft_wrap=True)
-    console.print(f"  curl '{address}/api/v1/historical/AAPL?start=2005-02-22&end=2005-03-05'", highlight=False)
-    console.print(
-        f"  barhouse export MSFT --format parquet --out msft.parquet {where}", highlight=False, soft_wrap=True
+    with listening(settings.host, range(port, min(port + PORTS, 65536))) as listener:
+        console.print(f"\nDashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)\n", highlight=False)
+        console.print("Try next, in another terminal:", style="dim")
+        for line in _next(address(listener), settings.data_dir):
+            console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        serve(create(settings), listener)
+
+
+def _next(where: str, data_dir: Path) -> tuple[str, str, str]:
+    """Three commands, to be pasted as they are."""
+    program, there = _short(Path(sys.executable).with_name("barhouse")), f"--data-dir {_short(data_dir)}"
+    return (
+        f"{program} bars AAPL --features {there}",
+        f"curl '{where}/api/v1/historical/AAPL?start=2005-02-22&end=2005-03-05'",
+        f"{program} export MSFT --out msft.parquet {there}",
     )
-    serve(settings, free)
+
+
+def _short(path: Path) -> str:
+    """A path as people type it: from here, or from home."""
+    for base, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
+        if path.is_relative_to(base):
+            return sign + shlex.quote(str(path.relative_to(base)))
+    return shlex.quote(str(path))

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from barhouse import features
 from barhouse.cli.options import asset_class, moment
-from barhouse.errors import RequestError, UnknownSymbol
-from barhouse.flow.track import named
+from barhouse.errors import RequestError
+from barhouse.flow.instruments import find
 from barhouse.model import AssetClass, Series, Span, Timeframe
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
@@ -31,9 +31,7 @@ def selected(
 
 
 def _stored(db: Database, symbol: str, timeframe: Timeframe, asset: str | None) -> Series:
-    instrument = named(db, symbol, asset_class(asset))
-    if instrument.key is None:
-        raise UnknownSymbol(instrument.symbol)
+    instrument = find(db, symbol, asset_class(asset))
     with db.connection() as connection:
         rows = instruments.described(connection)
     known = (instrument.symbol, instrument.asset_class)

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from barhouse.config import Settings
+from fastapi import FastAPI
+
 from barhouse.errors import SettingsError
 
-TRIES = 50
 
-
-def free_port(host: str, port: int) -> int:
-    """`port`, or the next one that nobody listens on."""
-    for candidate in range(port, min(port + TRIES, 65536)):
-        if is_free(host, candidate):
-            return candidate
-    raise SettingsError(f"No port from {port} on is free; name another with --port")
+@contextmanager
+def listening(host: str, ports: Iterable[int]) -> Iterator[socket.socket]:
+    """A socket that listens on the first of these ports that is free: from now on nobody else gets it."""
+    tried = []
+    for port in ports:
+        tried.append(port)
+        try:
+            listener = socket.create_server((host, port), family=_family(host), backlog=128)
+        except OSError:
+            continue
+        with listener:
+            yield listener
+        return
+    taken = f"Port {tried[0]} is taken" if len(tried) == 1 else f"Ports {tried[0]} to {tried[-1]} are taken"
+    raise SettingsError(f"{taken}; end what listens there, or name another with --port")
 
 
 def is_free(host: str, port: int) -> bool:
     """Whether nobody listens on that port."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+    try:
+        socket.create_server((host, port), family=_family(host)).close()
+    except OSError:
+        return False
+    return True
 
 
-def serve(settings: Settings, port: int) -> None:
-    """Answer until Ctrl-C."""
+def address(listener: socket.socket) -> str:
+    """Where a browser finds what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Answer until Ctrl-C, or until the system says that it is enough."""
     import uvicorn
 
-    from barhouse.api.app import create
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[listener])
 
-    uvicorn.run(create(settings), host=settings.host, port=port, log_level="warning", access_log=False)
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

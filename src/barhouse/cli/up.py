@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
 import typer
+from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 
-from barhouse.cli.bring import bring
+from barhouse.api.app import create
+from barhouse.cli.bring import brought
 from barhouse.cli.options import DataDir, configured
-from barhouse.cli.serving import is_free, serve
+from barhouse.cli.serving import address, listening, serve
 from barhouse.config import Settings
-from barhouse.errors import BarhouseError, SettingsError
+from barhouse.errors import BarhouseError
+from barhouse.flow import instruments
 from barhouse.flow.plan import Wanted
 from barhouse.flow.warehouse import opened
 from barhouse.model import Span
 from barhouse.sources import configured as sources_of
-from barhouse.store import instruments
 from barhouse.store.instruments import Tracked
 from barhouse.store.postgres import Database
 
@@ -37,45 +40,40 @@ def up(
 
     Example: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01 && barhouse up[/]
     """
-    console = Console()
-    settings = configured(data_dir)
+    console, settings = Console(), configured(data_dir)
     given = {"host": host, "port": port, "insecure": insecure or None}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
-    if not is_free(settings.host, settings.port):
-        raise SettingsError(f"Port {settings.port} is taken; end what listens there, or name another with --port")
-    with opened(settings) as db:
-        with db.connection() as connection:
-            tracked = instruments.tracked(connection)
-        _greet(console, settings, tracked)
-        threading.Thread(target=_catch_up, args=(db, settings, tracked, console), daemon=True).start()
-        serve(settings, settings.port)
+    app = create(settings)
+    with listening(settings.host, [settings.port]) as listener, opened(settings) as db:
+        tracked = instruments.tracked(db)
+        console.print(f"Dashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
+        if not tracked:
+            console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01[/]")
+        with _catching_up(db, settings, tracked, console):
+            serve(app, listener)
 
 
-def _greet(console: Console, settings: Settings, tracked: list[Tracked]) -> None:
-    console.print(
-        f"Dashboard: [bold underline]http://{settings.host}:{settings.port}[/]   (Ctrl-C ends it)", highlight=False
-    )
-    if not tracked:
-        console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --timeframe 1d --since 2015-01-01[/]")
+@contextmanager
+def _catching_up(db: Database, settings: Settings, tracked: Sequence[Tracked], console: Console) -> Iterator[None]:
+    """Bring all tracked series up to date beside what is done; what is being kept is kept, the rest comes next time."""
+    with start_blocking_portal() as portal:
+        catching_up = portal.start_task_soon(_catch_up, db, settings, tracked, console)
+        try:
+            yield
+        finally:
+            catching_up.cancel()
 
 
-def _catch_up(db: Database, settings: Settings, tracked: list[Tracked], console: Console) -> None:
-    """Bring all tracked series up to date beside the server."""
+async def _catch_up(db: Database, settings: Settings, tracked: Sequence[Tracked], console: Console) -> None:
     now = datetime.now(UTC)
     wanted = [Wanted(each.series, Span(each.since, now)) for each in tracked if each.since < now]
-    if not wanted:
-        return
+    limit = settings.max_concurrent_symbols
     try:
-        outcomes = bring(db, sources_of(settings), wanted, console, concurrency=settings.max_concurrent_symbols)
+        outcomes = await brought(db, sources_of(settings), wanted, console, concurrency=limit)
     except BarhouseError as error:
         log.error("backfill_failed", error=str(error))
         return
     for outcome in outcomes:
-        log.info(
-            "backfill_completed",
-            series=str(outcome.series),
-            inserted=outcome.inserted,
-            updated=outcome.updated,
-            quarantined=outcome.quarantined,
-            missing=[str(span) for span in outcome.missing],
-        )
+        counts = {"inserted": outcome.inserted, "updated": outcome.updated, "quarantined": outcome.quarantined}
+        missing = [str(span) for span in outcome.missing]
+        log.info("backfill_completed", series=str(outcome.series), **counts, missing=missing)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -54,16 +56,47 @@ def calendar(db: Database, name: str) -> Calendar:
 
 def read_apart(name: str) -> Calendar:
     """What exchange-calendars knows of `name`, read in a process of its own: 130 MB that this one does not keep."""
-    child = subprocess.run(  # noqa: S603
-        [sys.executable, "-P", "-m", "barhouse.calendar", name], capture_output=True, check=False
-    )
+    return _told(name, _asked(name))
+
+
+@contextmanager
+def ahead(name: str) -> Iterator[Callable[[Database], None]]:
+    """Begin to read the sessions of `name` beside whatever else has to be made ready; then call to keep them.
+
+    What cannot be read now is read when it is needed, and complained about then.
+    """
+    child = _asked(name)
+
+    def keep(db: Database) -> None:
+        with suppress(BarhouseError):
+            _save(db, _told(name, child))
+
+    try:
+        yield keep
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def _asked(name: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "barhouse.calendar", name]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
+
+
+def _told(name: str, child: subprocess.Popen[bytes]) -> Calendar:
+    answer, complaints = child.communicate()
     if child.returncode == UNKNOWN:
         raise UnknownCalendar(name)
     if child.returncode:
-        *_, reason = child.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        *_, reason = complaints.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise BarhouseError(f"The sessions of {name} cannot be read from exchange-calendars: {reason}")
-    found = pl.read_ipc(child.stdout)
+    found = pl.read_ipc(answer)
     return Calendar(name, found["zone"][0], found.drop("zone"))
+
+
+def _save(db: Database, found: Calendar) -> None:
+    with db.transaction() as connection:
+        sessions.save(connection, found)
 
 
 def _current(db: Database, name: str) -> Calendar:
@@ -75,8 +108,7 @@ def _current(db: Database, name: str) -> Calendar:
         found = read_apart(name)
     except BarhouseError as trouble:
         return _old(db, name, trouble)
-    with db.transaction() as connection:
-        sessions.save(connection, found)
+    _save(db, found)
     return found
 
 

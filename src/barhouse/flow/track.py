@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from barhouse.errors import UnknownSymbol
+from barhouse.flow.instruments import find
 from barhouse.flow.plan import in_order
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.sources import symbols
@@ -28,11 +30,10 @@ class Promise:
 
 def named(db: Database, symbol: str, asset_class: AssetClass | None) -> Instrument:
     """The instrument that somebody means by `symbol`: by its class if given, else the one there is, else a stock."""
-    with db.connection() as connection:
-        if asset_class is None:
-            return instruments.meant(connection, symbol.upper())
-        known = symbols.instrument(symbol, asset_class)
-        return instruments.meant(connection, known.symbol, asset_class)
+    try:
+        return find(db, symbol, asset_class)
+    except UnknownSymbol:
+        return symbols.instrument(symbol, asset_class or AssetClass.STOCK)
 
 
 def track(db: Database, wanted: Iterable[Instrument], timeframes: Sequence[Timeframe], since: datetime) -> list[Series]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from barhouse import features
 from barhouse.config import Settings
+from barhouse.flow import sessions
+from barhouse.model import NEW_YORK
 from barhouse.store.embedded import serving
 from barhouse.store.migrate import migrate
 from barhouse.store.postgres import Database
+from barhouse.store.watchdog import cluster_of
 
 COLUMNS = {name: feature.sql_type for name, feature in features.registry.items()}
 """The columns that the features need, with their SQL types."""
@@ -18,8 +21,21 @@ COLUMNS = {name: feature.sql_type for name, feature in features.registry.items()
 @contextmanager
 def opened(settings: Settings) -> Iterator[Database]:
     """The warehouse of these settings: `DATABASE_URL` if there is one, else the embedded PostgreSQL of `data_dir`."""
-    given = settings.database_url
-    with serving(given.get_secret_value() if given else None, settings.data_dir) as url:
+    given = settings.database_url.get_secret_value() if settings.database_url else None
+    first = given is None and not cluster_of(settings.data_dir).exists()
+    with _beside(first=first) as keep_sessions, serving(given, settings.data_dir) as url:
         migrate(url, COLUMNS)
         with Database(url) as db:
+            keep_sessions(db)
             yield db
+
+
+@contextmanager
+def _beside(*, first: bool) -> Iterator[Callable[[Database], None]]:
+    """While a first database is made, the sessions of New York are read, which takes as long."""
+    with sessions.ahead(NEW_YORK) if first else nullcontext(_nothing) as keep:
+        yield keep
+
+
+def _nothing(_: Database) -> None:
+    """Nothing was read ahead."""

@@ -62,16 +62,13 @@ SELECT code, name FROM source;
 
 -- name: judged
 -- Each series with its bars, their mean quality, and how many of them have features.
-SELECT i.symbol, i.asset_class, t.name AS timeframe, s.bars, s.first_bar, s.last_bar, judged.quality_score,
-       judged.featured
+SELECT i.symbol, i.asset_class, t.name AS timeframe, s.bars, s.first_bar, s.last_bar,
+       (SELECT avg(b.quality_score) FROM bar b
+        WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming) AS quality_score,
+       (SELECT count(*) FROM bar_feature f
+        WHERE f.instrument = s.instrument AND f.timeframe = s.timeframe) AS featured
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
-CROSS JOIN LATERAL (
-    SELECT avg(b.quality_score) AS quality_score, count(f.time) AS featured
-    FROM bar b
-    LEFT JOIN bar_feature f ON f.instrument = b.instrument AND f.timeframe = b.timeframe AND f.time = b.time
-    WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming
-) AS judged
 WHERE s.bars > 0
 ORDER BY i.symbol, i.asset_class, s.timeframe;
