@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS series (
     instrument integer NOT NULL REFERENCES instrument,
     timeframe smallint NOT NULL REFERENCES timeframe,
     since timestamptz,
-    tracked boolean NOT NULL DEFAULT true,
+    tracked boolean NOT NULL DEFAULT false,
     revision bigint NOT NULL DEFAULT 0,
     revised_at timestamptz,
     bars bigint NOT NULL DEFAULT 0,
@@ -55,4 +55,4 @@ CREATE TRIGGER series_updated_at BEFORE UPDATE ON series
     FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
 COMMENT ON COLUMN series.revision IS 'Grows with each transaction that writes the series; caches and change streams hang on it.';
-COMMENT ON COLUMN series.since IS 'From when on its bars are wanted; NULL for as far back as a source reaches.';
+COMMENT ON COLUMN series.since IS 'From when on its bars are wanted, for a series that is tracked.';

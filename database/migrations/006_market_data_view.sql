@@ -99,8 +99,8 @@ BEGIN
         NEW.quality_score, NEW.fetch_id, market_data_source(NEW.source),
         coalesce(NEW.extended, false), coalesce(NEW.forming, false), coalesce(NEW.validated, false), NEW.flags
     );
-    INSERT INTO series (instrument, timeframe, revision, revised_at, bars, first_bar, last_bar)
-    VALUES (key, frame, 1, clock_timestamp(), 1, NEW."time", NEW."time")
+    INSERT INTO series (instrument, timeframe, tracked, revision, revised_at, bars, first_bar, last_bar)
+    VALUES (key, frame, false, 1, clock_timestamp(), 1, NEW."time", NEW."time")
     ON CONFLICT (instrument, timeframe) DO UPDATE SET
         revision = series.revision + 1,
         revised_at = clock_timestamp(),

@@ -67,7 +67,15 @@ def _known(db: Database, stretches: pl.DataFrame, timeframe: Timeframe, columns:
     if stretches.is_empty():
         return pl.DataFrame(schema={name: COLUMNS[name] for name in columns})
     parameters = [stretches[column].to_list() for column in _STRETCH.values()]
-    return db.frame(_with_columns(query.known, columns), [*parameters, timeframe.code])
+    # The stretches come in the order of their keys, so a sort by the server would be a second one; this one is free.
+    found = db.frame(_with_columns(query.known, columns), [*parameters, timeframe.code])
+    return found.sort(KEY, maintain_order=True) if not _in_order(found) else found
+
+
+def _in_order(found: pl.DataFrame) -> bool:
+    instrument, time = pl.col("instrument"), pl.col("time")
+    rises = (instrument > instrument.shift()) | ((instrument == instrument.shift()) & (time > time.shift()))
+    return bool(found.select(rises.slice(1).all()).item())
 
 
 def context(

@@ -15,15 +15,15 @@ WHERE EXISTS (
 );
 
 -- name: known
--- The stored bars of some stretches, both ends included, in the columns that are asked for.
+-- The stored bars of some stretches, both ends included, in the columns that are asked for, each stretch by time.
 SELECT {columns}
 FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS wanted (instrument, first, last)
 CROSS JOIN LATERAL (
     SELECT * FROM bar
     WHERE bar.instrument = wanted.instrument AND bar.timeframe = $4
       AND bar.time BETWEEN wanted.first AND wanted.last
-) AS bar
-ORDER BY bar.instrument, bar.time;
+    ORDER BY bar.time
+) AS bar;
 
 -- name: context
 -- What features and checks need around new bars: so many regular bars before a stretch, all in it, so many after.
