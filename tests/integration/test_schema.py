@@ -128,7 +128,7 @@ def test_two_rows_of_one_slot_can_come_to_be_stored(database_url: str) -> None:
         row = connection.execute("SELECT bars, revision, tracked, last_bar - first_bar FROM series").fetchone()
 
     assert row is not None
-    assert row[:3] == (2, 2, True)
+    assert row[:3] == (2, 2, False)
     assert row[3].total_seconds() == 5 * 3600
 
 
