@@ -79,7 +79,13 @@ def running(shelf: Path | None = None) -> Iterator[str]:
     """
     command = [sys.executable, "-m", __name__, "--port", "0", "--until-stdin-closes"]
     command += ["--shelf", str(shelf)] if shelf else []
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for us, who end it then
+    ) as child:
         assert child.stdin and child.stdout  # noqa: S101
         try:
             address = child.stdout.readline().strip()

@@ -13,12 +13,13 @@ from rich.table import Table
 
 from barhouse.cli.options import Class, DataDir, Features, OneTimeframe, Symbol, configured
 from barhouse.cli.selecting import selected
+from barhouse.cli.tables import listing, number
 from barhouse.flow.warehouse import opened
 from barhouse.model import Timeframe
 from barhouse.store.reading import Selection, newest
 
 SHOWN = ("open", "high", "low", "close", "volume", "vwap", "source", "quality_score", "flags")
-NAME_WIDTH, BAR_WIDTH = 20, 13
+NAME_WIDTH, BAR_WIDTH = 20, 14
 
 
 def bars(
@@ -38,6 +39,7 @@ def bars(
         wanted = selected(db, symbol, timeframe, asset, with_features=features)
         found = newest(db, wanted, last)
     console = Console()
+    console.print(_title(wanted))
     if not features:
         console.print(_lines(found, wanted))
         return
@@ -48,11 +50,9 @@ def bars(
 def _lines(found: pl.DataFrame, wanted: Selection) -> Table:
     """A line a bar."""
     names = [name for name in SHOWN if found[name].null_count() < found.height]
-    table = Table("time", *names, box=None, header_style="dim", title=_title(wanted), title_justify="left")
-    for column, name in zip(table.columns[1:], names, strict=True):
-        column.justify = "right" if found[name].dtype.is_numeric() else "left"
+    table = listing("time", *(f">{name}" if found[name].dtype.is_numeric() else name for name in names))
     for row in found.iter_rows(named=True):
-        table.add_row(_stamp(row["time"], wanted), *(_cell(row[name]) for name in names))
+        table.add_row(_stamp(row["time"], wanted), *(_cell(name, row[name]) for name in names))
     return table
 
 
@@ -63,13 +63,11 @@ def _blocks(found: pl.DataFrame, width: int) -> Iterator[pl.DataFrame]:
 
 def _columns(found: pl.DataFrame, wanted: Selection) -> Table:
     """A column a bar: with features there are more of them than a line holds."""
-    stamps = [_stamp(moment, wanted) for moment in found["time"]]
-    table = Table("", *stamps, box=None, header_style="dim", title=_title(wanted), title_justify="left")
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = listing("", *(f">{_stamp(moment, wanted)}" for moment in found["time"]))
     for name in [*SHOWN, *wanted.derived]:
         if found[name].null_count() < found.height or name in wanted.derived:
-            table.add_row(name, *(_cell(value) for value in found[name]), style="" if name in SHOWN else "cyan")
+            cells = (_cell(name, value) for value in found[name])
+            table.add_row(name, *cells, style="cyan" if name in wanted.derived else "")
     return table
 
 
@@ -82,14 +80,11 @@ def _stamp(moment: datetime, wanted: Selection) -> str:
     return f"{moment:%Y-%m-%d}" if daily else f"{moment:%m-%d %H:%M}"
 
 
-def _cell(value: object) -> str:
-    """A value as people read it."""
+def _cell(name: str, value: object) -> str:
     match value:
         case None:
             return "-"
-        case float() if abs(value) >= 1_000_000:
-            return f"{value:,.0f}"
         case float():
-            return f"{value:,.6g}"
+            return number(value, whole=name == "volume")
         case _:
             return str(value)

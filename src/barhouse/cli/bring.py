@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
+from barhouse.cli.tables import listing
 from barhouse.flow.backfill import Outcome, backfill
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.model import Span, instant
@@ -46,6 +48,7 @@ class Watched:
             Rate(),
             TimeRemainingColumn(),
             console=console,
+            redirect_stderr=sys.stderr.isatty(),
             disable=not console.is_terminal,
         )
         self._task = self.progress.add_task("Backfill", total=sum(piece.expected for piece in pieces))
@@ -98,9 +101,7 @@ async def brought(
 
 def results(outcomes: Sequence[Outcome]) -> Table:
     """What came of each series."""
-    table = Table("series", "new", "restated", "unchanged", "quarantined", "missing", box=None, header_style="dim")
-    for column in table.columns[1:5]:
-        column.justify = "right"
+    table = listing("series", ">new", ">restated", ">unchanged", ">quarantined", "missing")
     for outcome in outcomes:
         counts = (outcome.inserted, outcome.updated, outcome.unchanged, outcome.quarantined)
         table.add_row(str(outcome.series), *(f"{count:,}" for count in counts), _spans(outcome.missing))

@@ -24,6 +24,7 @@ from barhouse.api.sample import sample
 from barhouse.cli.bring import bring
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
+from barhouse.cli.tables import listing
 from barhouse.config import Settings
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.plan import Wanted
@@ -114,8 +115,7 @@ def _asked(vendors: str, outcomes: Sequence[Outcome]) -> str:
 
 def _summary(db: Database, outcomes: Sequence[Outcome]) -> Table:
     """What is in the demo's warehouse now, and what this run did."""
-    table = Table("series", "bars", "first", "last", "quality", "features", "new", "quarantined", box=None)
-    table.header_style = "dim"
+    table = listing("series", ">bars", "first", "last", ">quality", ">features", ">new", ">quarantined")
     ran = {str(outcome.series): outcome for outcome in outcomes}
     with db.connection() as connection:
         rows = instruments.judged(connection)

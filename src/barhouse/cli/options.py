@@ -28,16 +28,16 @@ DataDir = Annotated[
 
 
 HISTORY = {
-    Timeframe.M1: timedelta(days=30),
-    Timeframe.M5: timedelta(days=60),
-    Timeframe.M15: timedelta(days=60),
-    Timeframe.M30: timedelta(days=60),
-    Timeframe.H1: timedelta(days=730),
-    Timeframe.H4: timedelta(days=730),
+    Timeframe.M1: timedelta(days=28),
+    Timeframe.M5: timedelta(days=58),
+    Timeframe.M15: timedelta(days=58),
+    Timeframe.M30: timedelta(days=58),
+    Timeframe.H1: timedelta(days=728),
+    Timeframe.H4: timedelta(days=728),
     Timeframe.D1: timedelta(days=365 * 30),
     Timeframe.W1: timedelta(days=365 * 30),
 }
-"""How far back bars are wanted if nobody says."""
+"""How far back bars are wanted if nobody says: about what there is without a key."""
 
 
 def configured(data_dir: Path | None) -> Settings:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from barhouse.cli.options import DataDir, configured
+from barhouse.cli.tables import listing
 from barhouse.config import Settings
 from barhouse.flow.standing import Standing, standings
 from barhouse.flow.warehouse import opened
@@ -40,8 +41,7 @@ def status(*, data_dir: DataDir = None) -> None:
 
 
 def _table(found: Sequence[Standing]) -> Table:
-    table = Table("series", "class", "bars", "first", "last", "missing", box=None, header_style="dim")
-    table.columns[2].justify = "right"
+    table = listing("series", "class", ">bars", "first", "last", "missing")
     for each in found:
         name = Text(str(each.series), style="bold" if each.tracked else "")
         told = (f"{each.bars:,}", _day(each.first), _day(each.last))

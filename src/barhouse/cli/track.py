@@ -14,7 +14,7 @@ from barhouse.config import Settings
 from barhouse.flow.track import Promise, named, promise
 from barhouse.flow.track import track as keep_tracking
 from barhouse.flow.warehouse import opened
-from barhouse.model import Series, Span, Timeframe, instant
+from barhouse.model import AssetClass, Series, Span, Timeframe, instant
 from barhouse.sources import configured as sources_of
 
 
@@ -26,7 +26,7 @@ def track(
     asset: Class = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Keep series up to date from now on; says at once what no configured source can reach.
+    """Keep series up to date from now on; says at once what no source can reach.
 
     Example: [bold]barhouse track AAPL MSFT SPY --timeframe 1d --since 2015-01-01[/] or
     [bold]barhouse track BTC --class crypto --timeframe 1h[/]
@@ -50,10 +50,17 @@ def _say(console: Console, settings: Settings, series: Series, span: Span) -> No
     if not has.reaching:
         console.print(f"{what}: [red]no configured source has such bars[/]{_hint(settings, has, now)}", highlight=False)
         return
-    console.print(f"{what}: from {' then '.join(has.reaching)}", highlight=False)
+    console.print(f"{what}: from {' then '.join(has.reaching)}{_doubt(series)}", highlight=False)
     for part in has.unreachable:
         reach = f"{_day(part)} to {instant(part.end)[:10]} is beyond their reach"
         console.print(f"  [yellow]{reach}[/]{_hint(settings, has, now)}", highlight=False)
+
+
+def _doubt(series: Series) -> str:
+    """A word where a stock is written as coins are; its class is never guessed."""
+    symbol, asset = series.instrument.symbol, series.instrument.asset_class
+    paired = symbol.endswith((".USD", ".USDT", ".EUR", "USDT"))
+    return " [yellow](for a coin say --class crypto)[/]" if paired and asset is AssetClass.STOCK else ""
 
 
 def _hint(settings: Settings, has: Promise, now: datetime) -> str:

@@ -38,7 +38,7 @@ def up(
 ) -> None:
     """Run the warehouse: bring what is tracked up to date, and serve API and dashboard.
 
-    Example: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01 && barhouse up[/]
+    Example: [bold]barhouse up --port 8080[/]
     """
     console, settings = Console(), configured(data_dir)
     given = {"host": host, "port": port, "insecure": insecure or None}

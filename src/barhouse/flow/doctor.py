@@ -41,7 +41,7 @@ SCARCE, FULL = 2 << 30, 200 << 20
 PATIENCE = 10.0
 """Seconds that a vendor has for its answer."""
 
-UNREACHED = "look at the network and its proxies; meanwhile another source is asked where there is one"
+UNREACHED = "look at the network and its proxy settings; where another source has the bars, that one is asked"
 
 SKEW, LOST = timedelta(seconds=5), timedelta(minutes=1)
 """How far two clocks may be apart, and from when on bars are taken for settled that are not."""
@@ -225,12 +225,16 @@ async def answers(source: Source, now: datetime) -> Finding:
     except TimeoutError:
         return Finding(source.name, State.WARN, f"no answer in {PATIENCE:.0f} s", UNREACHED)
     except Unauthorized as error:
-        return Finding(source.name, State.FAIL, str(error), f"mend {source.name.upper()}_API_KEY, or leave it out")
+        return Finding(source.name, State.FAIL, _words(error), f"mend {source.name.upper()}_API_KEY, or leave it out")
     except (UnknownAtSource, RequestRefused):
         pass
     except SourceError as error:
-        return Finding(source.name, State.WARN, str(error), UNREACHED)
+        return Finding(source.name, State.WARN, _words(error), UNREACHED)
     return Finding(source.name, State.OK, f"answers in {(time.monotonic() - began) * 1000:,.0f} ms")
+
+
+def _words(error: SourceError) -> str:
+    return str(error).removeprefix(f"{error.source}: ")
 
 
 async def _small_question(source: Source, span: Span) -> None:

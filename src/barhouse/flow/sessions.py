@@ -80,7 +80,9 @@ def ahead(name: str) -> Iterator[Callable[[Database], None]]:
 
 def _asked(name: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "barhouse.calendar", name]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
+    return subprocess.Popen(  # noqa: S603
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
 
 
 def _told(name: str, child: subprocess.Popen[bytes]) -> Calendar:
