@@ -32,7 +32,7 @@ with_uv() {
         run) set -- --no-dev --extra demo ;;
         dev) set -- --all-extras ;;
     esac
-    UV_PROJECT_ENVIRONMENT=.venv uv sync --frozen --inexact ${python:+--python "$python"} "$@"
+    UV_PROJECT_ENVIRONMENT=.venv uv sync --frozen --inexact --compile-bytecode ${python:+--python "$python"} "$@"
 }
 
 with_pip() {
