@@ -15,7 +15,7 @@ import httpx
 import polars as pl
 
 from barhouse import errors
-from barhouse.errors import BarhouseError, ServerUnavailable
+from barhouse.errors import BarhouseError, InvalidParameter, ServerUnavailable
 from barhouse.features import registry
 from barhouse.flow import instruments
 from barhouse.model import INSTANT, AssetClass, Schema, Series, Span, Timeframe, instant, moment
@@ -126,6 +126,10 @@ class _Asked:
     validated_only: bool = False
     min_quality: float = 0.0
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_quality <= 1:
+            raise InvalidParameter(f"min_quality: {self.min_quality} is not between 0 and 1")
+
 
 class _Reader(Protocol):
     """A way to read a warehouse."""
@@ -197,17 +201,19 @@ class _Served:
         told = {name: instant(at) for name, at in bounds.items() if at not in (ALL_TIME.start, ALL_TIME.end)}
         told |= {} if asked.asset_class is None else {"asset_class": asked.asset_class}
         fixed = {"timeframe": asked.timeframe, "session": asked.session, "format": "arrow"}
-        return pl.read_ipc_stream(
-            self._get(f"{path}/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside}).content
-        )
+        response = self._get(f"{path}/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside})
+        with self._understood(response):
+            return pl.read_ipc_stream(response.content)
 
     def series(self) -> Iterable[Mapping[str, Any]]:
-        for each in self._get("symbols/detailed").json()["symbols"]:
-            yield from (each | series for series in each["series"])
+        response = self._get("symbols/detailed")
+        with self._understood(response):
+            return [each | series for each in response.json()["symbols"] for series in each["series"]]
 
     def status(self) -> Mapping[str, Any]:
-        told: dict[str, Any] = self._get("status").json()
-        return told
+        response = self._get("status")
+        with self._understood(response):
+            return dict(response.json())
 
     def _get(self, path: str, parameters: Mapping[str, Any] | None = None) -> httpx.Response:
         with self._answering():
@@ -226,6 +232,13 @@ class _Served:
         except httpx.HTTPError as cause:
             raise ServerUnavailable(f"Barhouse at {address} broke off in the middle of an answer: {cause}") from cause
 
+    @contextmanager
+    def _understood(self, response: httpx.Response) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as cause:
+            raise ServerUnavailable(f"What answers at {response.url} is not Barhouse") from cause
+
     def close(self) -> None:
         self._http.close()
 
@@ -242,7 +255,7 @@ def _error(response: httpx.Response) -> BarhouseError:
     return error
 
 
-_BY_STATUS = {422: errors.InvalidParameter, 503: ServerUnavailable}
+_BY_STATUS = {422: InvalidParameter, 503: ServerUnavailable}
 
 
 def _span(start: When, end: When) -> Span:

@@ -15,18 +15,22 @@ Stream = Callable[[Iterable[pl.DataFrame]], Iterator[bytes]]
 
 def json_rows(frame: pl.DataFrame) -> bytes:
     """The rows of a frame as a JSON array; what is no finite number is null."""
-    return frame.with_columns(written("time")).write_json().encode()
+    return _written(frame).write_json().encode()
 
 
-def written(column: str) -> pl.Expr:
-    """Instants as RFC 3339 in UTC, ending in Z, with a fraction of a second only where there is one."""
-    return pl.col(column).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
+def _written(frame: pl.DataFrame) -> pl.DataFrame:
+    """With instants as RFC 3339 in UTC, ending in Z, and with a fraction of a second only where there is one."""
+    whole, broken = (pl.col("time").dt.strftime(form) for form in ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S%.6fZ"))
+    has_fraction = pl.col("time").dt.microsecond() != 0
+    if frame.select(has_fraction.any()).item():
+        whole = pl.when(has_fraction).then(broken).otherwise(whole)
+    return frame.with_columns(whole)
 
 
 def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
     """One table with a heading; what is not known is empty."""
     for number, page in enumerate(pages):
-        yield page.with_columns(written("time")).write_csv(include_header=number == 0).encode()
+        yield _written(page).write_csv(include_header=number == 0).encode()
 
 
 def arrow(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:

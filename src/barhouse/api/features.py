@@ -14,7 +14,7 @@ from barhouse.api.historical import Symbol, answer
 router = APIRouter(prefix="/api/v1/features", tags=["features"])
 
 
-@router.get("/quant/{symbol}", summary="Features of a symbol", responses=shapes.FEATURES)
+@router.get("/quant/{symbol:path}", summary="Features of a symbol", responses=shapes.FEATURES)
 async def quant(symbol: Symbol, asked: Annotated[Asked, Query()], served: Served, request: Request) -> Response:
     """The 22 features of each bar with its time and close, oldest first, in pages as the bars are.
 

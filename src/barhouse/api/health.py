@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import orjson
+import psycopg
 from fastapi import APIRouter, Response
 
 from barhouse.api.deps import Stored
-from barhouse.errors import StoreError
 from barhouse.flow.warehouse import COLUMNS
 from barhouse.store.migrate import pending
 from barhouse.store.postgres import Database
 
 router = APIRouter(tags=["health"])
+
+PATIENCE = 3
+"""Seconds that the database may take to answer."""
 
 
 @router.get("/health", summary="Whether the process lives")
@@ -29,8 +32,9 @@ def ready(db: Stored) -> Response:
 
 
 def _missing(db: Database) -> list[str]:
+    """What is not there; asked on a connection of its own, since a pool would wait for one to come back."""
     try:
-        with db.connection() as connection:
+        with psycopg.connect(db.url, connect_timeout=PATIENCE, autocommit=True) as connection:
             return [f"migration {name}" for name in pending(connection, COLUMNS)]
-    except StoreError:
+    except psycopg.OperationalError:
         return ["database"]

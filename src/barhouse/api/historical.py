@@ -38,7 +38,7 @@ class AskedBars(Asked):
 Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
 
 
-@router.get("/historical/{symbol}", summary="Bars of a symbol", responses=shapes.BARS)
+@router.get("/historical/{symbol:path}", summary="Bars of a symbol", responses=shapes.BARS)
 async def historical(
     symbol: Symbol, asked: Annotated[AskedBars, Query()], served: Served, request: Request
 ) -> Response:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ class Found:
 class Quick:
     """Reads a series by its symbol, and up to a thousand of its bars."""
 
-    def __init__(self, database_url: str, *, timeout: float = 10.0) -> None:
+    def __init__(self, database_url: str, *, timeout: float = 5.0) -> None:
         self._timeout = timeout
         self._sources: dict[int, str] = {}
         self._pool = AsyncConnectionPool(
@@ -53,41 +52,46 @@ class Quick:
 
     async def found(self, symbol: str, timeframe: Timeframe, asset_class: AssetClass | None) -> Found | None:
         """The series of an instrument with exactly that symbol, None if there is none; AmbiguousSymbol (409)."""
-        async with self._connection() as connection:
-            cursor = await connection.execute(reading.query.revision, [symbol, timeframe.code, asset_class])
-            rows = await cursor.fetchall()
+        rows = await self._rows(reading.query.revision, [symbol, timeframe.code, asset_class])
         if len(rows) > 1:
             raise AmbiguousSymbol(symbol, [row[2] for row in rows])
         return _found(timeframe, *rows[0]) if rows else None
 
     async def bars(self, selection: Selection, limit: int) -> list[dict[str, Any]]:
         """The first `limit` bars of a selection, oldest first, each a dictionary of `Selection.columns`."""
-        async with self._connection() as connection:
-            statement, parameters = reading.statement(selection), reading.parameters(selection, limit)
-            cursor = await connection.execute(statement, parameters, binary=True)
-            columns = selection.columns
-            bars = [dict(zip(columns, row, strict=True)) for row in await cursor.fetchall()]
-            if "source" in columns:
-                await self._name_sources(connection, bars)
+        rows = await self._rows(reading.statement(selection), reading.parameters(selection, limit))
+        columns = selection.columns
+        bars = [dict(zip(columns, row, strict=True)) for row in rows]
+        if "source" in columns:
+            await self._name_sources(bars)
         return bars
 
-    async def _name_sources(self, connection: AsyncConnection, bars: list[dict[str, Any]]) -> None:
+    async def _name_sources(self, bars: list[dict[str, Any]]) -> None:
         """Put names in the place of the sources' numbers; the names are read again when a number is new."""
         if {bar["source"] for bar in bars} - self._sources.keys() - {None}:
-            cursor = await connection.execute(instruments.sql.sources)
-            self._sources = dict(await cursor.fetchall())
+            self._sources = dict(await self._rows(instruments.sql.sources, []))
         for bar in bars:
             bar["source"] = self._sources.get(bar["source"])
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _rows(self, statement: bytes, parameters: Sequence[Any]) -> list[Any]:
+        """What a statement answers; connections that died with a server since restarted cost a second try."""
         try:
-            async with self._pool.connection() as connection:
-                yield connection
+            try:
+                return await self._read(statement, parameters)
+            except PoolTimeout:
+                raise
+            except psycopg.OperationalError:
+                await self._pool.check()
+                return await self._read(statement, parameters)
         except PoolTimeout:
             raise DatabaseUnavailable(f"PostgreSQL gave no connection in {self._timeout:g} s") from None
         except psycopg.OperationalError as cause:
             raise DatabaseUnavailable("PostgreSQL went away in the middle of a request") from cause
+
+    async def _read(self, statement: bytes, parameters: Sequence[Any]) -> list[Any]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(statement, parameters, binary=True)
+            return await cursor.fetchall()
 
 
 def _found(timeframe: Timeframe, key: int, symbol: str, asset_class: str, exchange: str, *revised: Any) -> Found:
