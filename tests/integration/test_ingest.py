@@ -115,6 +115,19 @@ def test_a_split_learnt_late_recomputes_the_bars_it_touches(db: Database, aapl: 
     assert_features_equal_those_of_one_go(db, rows, split)
 
 
+def test_a_split_of_another_time_moves_neither_the_first_bar_nor_the_last(db: Database, aapl: Series) -> None:
+    rows = real("AAPL")[1500:1600]
+    days = [date(1990, 1, 2), date(2024, 1, 2)]
+    split = pl.DataFrame({"kind": ["split"] * 2, "effective": days, "ratio": [2.0] * 2}).with_columns(
+        amount=pl.lit(None, pl.Float64), currency=pl.lit(None, pl.String)
+    )
+
+    keep_one(db, answer(aapl, rows))
+    keep_one(db, answer(aapl, rows, actions=split.select(list(ACTIONS))))
+
+    assert asked(db, "SELECT first_bar, last_bar, bars FROM series") == [(rows["time"][0], rows["time"][-1], 100)]
+
+
 def assert_features_equal_those_of_one_go(db: Database, rows: pl.DataFrame, splits: pl.DataFrame | None = None) -> None:
     """What is stored equals what the whole series gives at once, in another database-free computation."""
     whole = kept(db, "WHOLE")

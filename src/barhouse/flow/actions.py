@@ -9,12 +9,14 @@ from psycopg import Connection
 
 from barhouse.flow import sessions
 from barhouse.flow.enrich import MOMENTS, Kind, enrich
-from barhouse.model import BARS, Instrument, Series
+from barhouse.model import BARS, INSTANT, Instrument, Schema, Series
 from barhouse.store import actions, bars, features, instruments
 from barhouse.store.postgres import Database
 
 NO_BARS = pl.DataFrame(schema={"instrument": pl.Int32(), **BARS, "origin": pl.UInt32(), "source": pl.Int16()})
 """Fresh bars, of which there are none."""
+NOTHING_NEW: Schema = {"instrument": pl.Int32(), "inserted": pl.Int64(), "first": INSTANT, "last": INSTANT}
+"""What is stamped of a series whose bars stay as they are."""
 
 
 def learn(db: Database, instrument: Instrument, told: pl.DataFrame, source: str) -> None:
@@ -48,5 +50,11 @@ def _recompute(
         orient="row",
     )
     enriched = enrich(db, NO_BARS, kind, splits=splits, moved=moved, expects=frozenset())
+    if enriched.features.is_empty():
+        return
     features.replace(connection, enriched.features, series.timeframe)
-    bars.stamp(connection, enriched.stretches.with_columns(inserted=pl.lit(0)), series.timeframe)
+    bars.stamp(
+        connection,
+        pl.DataFrame([(series.instrument.number, 0, None, None)], schema=NOTHING_NEW, orient="row"),
+        series.timeframe,
+    )
