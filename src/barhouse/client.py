@@ -92,7 +92,8 @@ class Client:
         session: Session = "regular",
     ) -> pl.DataFrame:
         """The time, the close and the 22 features of each bar from `start` to before `end`, oldest first."""
-        return self._reader.features(_Asked(symbol, timeframe, _span(start, end), asset_class, session))
+        asked = _Asked(symbol, timeframe, _span(start, end), asset_class, session)
+        return self._reader.bars(asked, features=True).select("time", "close", *registry)
 
     def symbols(self) -> pl.DataFrame:
         """What is kept, a row a series: how many bars from when to when, how good, how new (`SERIES`)."""
@@ -135,7 +136,6 @@ class _Reader(Protocol):
     """A way to read a warehouse."""
 
     def bars(self, asked: _Asked, *, features: bool) -> pl.DataFrame: ...
-    def features(self, asked: _Asked) -> pl.DataFrame: ...
     def series(self) -> Iterable[Mapping[str, Any]]: ...
     def status(self) -> Mapping[str, Any]: ...
     def close(self) -> None: ...
@@ -148,12 +148,6 @@ class _Stored:
         self._db = Database(database_url)
 
     def bars(self, asked: _Asked, *, features: bool) -> pl.DataFrame:
-        return self._read(asked, features=tuple(registry) if features else ())
-
-    def features(self, asked: _Asked) -> pl.DataFrame:
-        return self._read(asked, features=tuple(registry), features_only=True)
-
-    def _read(self, asked: _Asked, **which: Any) -> pl.DataFrame:
         timeframe = Timeframe.of(asked.timeframe)
         asset_class = None if asked.asset_class is None else AssetClass.of(asked.asset_class)
         instrument = instruments.find(self._db, asked.symbol, asset_class)
@@ -163,7 +157,7 @@ class _Stored:
             validated_only=asked.validated_only,
             min_quality=asked.min_quality,
             extended=asked.session == "all",
-            **which,
+            features=tuple(registry) if features else (),
         )
         return reading.bars(self._db, selection, limit=sys.maxsize)
 
@@ -191,17 +185,11 @@ class _Served:
 
     def bars(self, asked: _Asked, *, features: bool) -> pl.DataFrame:
         beside = {"features": features, "validated_only": asked.validated_only, "min_quality": asked.min_quality}
-        return self._frame("historical", asked, beside)
-
-    def features(self, asked: _Asked) -> pl.DataFrame:
-        return self._frame("features/quant", asked, {})
-
-    def _frame(self, path: str, asked: _Asked, beside: Mapping[str, Any]) -> pl.DataFrame:
         bounds = {"start": asked.span.start, "end": asked.span.end}
         told = {name: instant(at) for name, at in bounds.items() if at not in (ALL_TIME.start, ALL_TIME.end)}
         told |= {} if asked.asset_class is None else {"asset_class": asked.asset_class}
         fixed = {"timeframe": asked.timeframe, "session": asked.session, "format": "arrow"}
-        response = self._get(f"{path}/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside})
+        response = self._get(f"historical/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside})
         with self._understood(response):
             return pl.read_ipc_stream(response.content)
 

@@ -180,15 +180,26 @@ def test_a_limit_holds_for_streams_too(api: TestClient) -> None:
     assert len(api.get(f"{AAPL}?format=csv&limit=7").text.splitlines()) == 8
 
 
-def test_features_are_those_beside_the_bars(api: TestClient) -> None:
-    span = {"start": "2012-01-01", "end": "2012-02-01"}
+def test_features_are_those_of_the_newest_bars_oldest_first(api: TestClient) -> None:
+    beside = asked(api, AAPL, features=True, limit=50_000)["data"]
+    alone = asked(api, "/api/v1/features/quant/AAPL", limit=20)
 
-    beside = asked(api, AAPL, features=True, **span)["data"]
-    alone = asked(api, "/api/v1/features/quant/AAPL", **span)["data"]
+    assert alone["features"] == beside[-20:]
+    assert alone["records_returned"] == 20
+    assert alone["date_range"] == {"start": beside[-20]["time"], "end": beside[-1]["time"]}
+    assert {"symbol", "timeframe", "timestamp"} <= alone.keys()
 
-    assert alone == [{name: bar[name] for name in ("time", "close", *registry)} for bar in beside]
-    assert alone[0]["return_1d"] == pytest.approx(411.23 / 405.0 - 1)
-    assert alone[0]["funding_rate_percentile"] is None
+
+def test_features_stand_beside_their_bars(api: TestClient) -> None:
+    first = asked(api, AAPL, features=True, start="2012-01-01", end="2012-02-01")["data"][0]
+
+    assert first["return_1d"] == pytest.approx(411.23 / 405.0 - 1)
+    assert first["funding_rate_percentile"] is None
+
+
+@pytest.mark.parametrize("limit", [0, 10_001])
+def test_features_come_ten_thousand_at_most(api: TestClient, limit: int) -> None:
+    assert api.get(f"/api/v1/features/quant/AAPL?limit={limit}").status_code == 422
 
 
 def test_a_coin_has_its_inputs(api: TestClient) -> None:

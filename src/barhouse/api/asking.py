@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -24,22 +25,12 @@ USUAL = 1_000
 FEATURES = tuple(features.registry)
 
 
-class Asked(BaseModel):
-    """Which bars of a symbol are wanted."""
+class AskedSeries(BaseModel):
+    """Which series of a symbol is wanted, and which of its bars."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timeframe: str = Field(default="1d", description="1m, 5m, 15m, 30m, 1h, 4h, 1d or 1w.", examples=["1d"])
-    start: str | None = Field(
-        default=None,
-        description="The first instant that is wanted; a bare date is 00:00Z. Left out: from the first bar on.",
-        examples=["2012-01-01"],
-    )
-    end: str | None = Field(
-        default=None,
-        description="The first instant that is not wanted any more. Left out: up to the newest bar.",
-        examples=["2013-01-01"],
-    )
     asset_class: str | None = Field(
         default=None, description="stock, etf or crypto; needed where a symbol is several instruments."
     )
@@ -50,15 +41,6 @@ class Asked(BaseModel):
     min_quality: float = Field(
         default=0.0, ge=0, le=1, allow_inf_nan=False, description="Leaves out bars with a lower quality score."
     )
-    limit: int | None = Field(
-        default=None,
-        ge=1,
-        description=f"Bars in a page of JSON: up to {MOST}, {USUAL} if left out. Other formats give all if left out.",
-    )
-    format: Literal["json", "csv", "arrow", "parquet"] = Field(
-        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
-    )
-    cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with the same query.")
 
     @property
     def wanted_timeframe(self) -> Timeframe:
@@ -69,6 +51,40 @@ class Asked(BaseModel):
     def wanted_class(self) -> AssetClass | None:
         """The asset class, if one is named; InvalidAssetClass (400)."""
         return None if self.asset_class is None else AssetClass.of(self.asset_class)
+
+    def selection(self, found: Found, *, features: bool) -> Selection:
+        """All bars of the series that are wanted."""
+        return Selection(
+            found.series,
+            validated_only=self.validated_only,
+            min_quality=self.min_quality,
+            extended=self.session == "all",
+            features=FEATURES if features else (),
+        )
+
+
+class Asked(AskedSeries):
+    """Which span of a series is wanted, in which form."""
+
+    start: str | None = Field(
+        default=None,
+        description="The first instant that is wanted; a bare date is 00:00Z. Left out: from the first bar on.",
+        examples=["2012-01-01"],
+    )
+    end: str | None = Field(
+        default=None,
+        description="The first instant that is not wanted any more. Left out: up to the newest bar.",
+        examples=["2013-01-01"],
+    )
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"Bars in a page of JSON: up to {MOST}, {USUAL} if left out. Other formats give all if left out.",
+    )
+    format: Literal["json", "csv", "arrow", "parquet"] = Field(
+        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
+    )
+    cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with the same query.")
 
     @property
     def span(self) -> Span:
@@ -87,17 +103,9 @@ class Asked(BaseModel):
             )
         return self.limit or USUAL
 
-    def selection(self, found: Found, *, features: bool, features_only: bool = False) -> Selection:
+    def selection(self, found: Found, *, features: bool) -> Selection:
         """The bars that are left to give behind the cursor."""
-        selection = Selection(
-            found.series,
-            self.span,
-            validated_only=self.validated_only,
-            min_quality=self.min_quality,
-            extended=self.session == "all",
-            features=FEATURES if features else (),
-            features_only=features_only,
-        )
+        selection = replace(super().selection(found, features=features), span=self.span)
         return selection if self.cursor is None else selection.after(behind(self.cursor))
 
 
@@ -119,7 +127,7 @@ def behind(text: str) -> datetime:
     return moment
 
 
-async def found(warehouse: Warehouse, symbol: str, asked: Asked) -> Found:
+async def found(warehouse: Warehouse, symbol: str, asked: AskedSeries) -> Found:
     """The series that is asked for; UnknownSymbol (404), AmbiguousSymbol (409)."""
     timeframe, asset_class = asked.wanted_timeframe, asked.wanted_class
     exact = await warehouse.quick.found(symbol, timeframe, asset_class)

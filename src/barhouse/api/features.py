@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+import anyio
+import orjson
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
-from barhouse.api import shapes
-from barhouse.api.asking import Asked
+from barhouse.api import bulk, shapes
+from barhouse.api.asking import AskedSeries, found
 from barhouse.api.deps import Served
-from barhouse.api.historical import Symbol, answer
+from barhouse.api.historical import Symbol
+from barhouse.model import instant
+from barhouse.store import reading
+from barhouse.store.postgres import Database
+from barhouse.store.reading import Selection
 
 router = APIRouter(prefix="/api/v1/features", tags=["features"])
 
 
-@router.get("/quant/{symbol:path}", summary="Features of a symbol", responses=shapes.FEATURES)
-async def quant(symbol: Symbol, asked: Annotated[Asked, Query()], served: Served, request: Request) -> Response:
-    """The 22 features of each bar with its time and close, oldest first, in pages as the bars are.
+class AskedFeatures(AskedSeries):
+    """Which bars of a symbol are wanted with their features."""
+
+    limit: int = Field(default=500, ge=1, le=10_000, description="So many of the newest bars.")
+
+
+@router.get("/quant/{symbol:path}", summary="The newest bars of a symbol with features", responses=shapes.FEATURES)
+async def quant(symbol: Symbol, asked: Annotated[AskedFeatures, Query()], served: Served) -> Response:
+    """The newest settled bars with their 22 features, oldest first.
 
     A feature is null until enough bars came before, where its window touches a hole, and where it does not apply.
     """
-    return await answer(symbol, asked, served, request, features=True, features_only=True)
+    selection = asked.selection(await found(served, symbol, asked), features=True)
+    body = await anyio.to_thread.run_sync(_newest, served.db, selection, asked.limit)
+    return Response(body, media_type="application/json")
+
+
+def _newest(db: Database, selection: Selection, limit: int) -> bytes:
+    frame = reading.newest(db, selection, limit)
+    ends = {"start": instant(frame["time"][0]), "end": instant(frame["time"][-1])} if frame.height else None
+    head = {
+        "symbol": selection.series.instrument.symbol,
+        "asset_class": selection.series.instrument.asset_class,
+        "timeframe": selection.series.timeframe,
+        "records_returned": frame.height,
+        "date_range": ends,
+        "timestamp": instant(datetime.now(UTC)),
+    }
+    return b"".join([orjson.dumps(head)[:-1], b',"features":', bulk.json_rows(frame), b"}"])

@@ -61,7 +61,6 @@ async def answer(
     request: Request,
     *,
     features: bool,
-    features_only: bool = False,
 ) -> Response:
     """What is asked for of a series, in the form that is wanted; 304 where the caller has it already."""
     page, span = asked.page if asked.format == "json" else None, asked.span
@@ -69,7 +68,7 @@ async def answer(
     headers = {"ETag": f'"{known.revision}"', "Cache-Control": "no-cache"}
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    selection = asked.selection(known, features=features, features_only=features_only)
+    selection = asked.selection(known, features=features)
     if page is None:
         return await _streamed(served.db, selection, asked.format, asked.limit, headers)
     if page <= SHORT:

@@ -56,19 +56,29 @@ class BarPage(Page):
     data: list[Bar]
 
 
-class FeatureRow(BaseModel):
-    """The features of a bar, each under its own name."""
+class FeatureRow(Bar):
+    """A bar with its features, each under its own name."""
 
     model_config = ConfigDict(extra="allow")
 
-    time: Instant
-    close: float | None
+
+class DateRange(BaseModel):
+    """The times of the first and the last bar of an answer."""
+
+    start: Instant
+    end: Instant
 
 
-class FeaturePage(Page):
-    """A page of features, oldest first."""
+class Features(BaseModel):
+    """The newest bars with their features, oldest first."""
 
-    data: list[FeatureRow]
+    symbol: str
+    asset_class: str
+    timeframe: str
+    records_returned: int
+    date_range: DateRange | None
+    features: list[FeatureRow]
+    timestamp: Instant
 
 
 class Symbols(BaseModel):
@@ -152,7 +162,15 @@ _HEAD = {
     "count": 1,
     "next_cursor": "AOHZu98NAAA",
 }
-_FEATURES = {"time": _BAR["time"], "close": 411.23, "return_1d": 0.0154, "atr": 6.81, "trend_direction": "up"}
+_FEATURES = {
+    "symbol": "AAPL",
+    "asset_class": "stock",
+    "timeframe": "1d",
+    "records_returned": 1,
+    "date_range": {"start": _BAR["time"], "end": _BAR["time"]},
+    "features": [{**_BAR, "return_1d": 0.0154, "atr": 6.81, "trend_direction": "up"}],
+    "timestamp": "2012-01-04T00:20:00Z",
+}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _STREAMS = {
     "text/csv": {"schema": {"type": "string"}},
@@ -180,4 +198,7 @@ def _page(model: type[Page], row: dict[str, Any]) -> dict[int | str, dict[str, A
 
 
 BARS = _page(BarPage, _BAR)
-FEATURES = _page(FeaturePage, _FEATURES)
+FEATURES: dict[int | str, dict[str, Any]] = {
+    200: {"model": Features, "content": {"application/json": {"example": _FEATURES}}},
+    **_refusals(400, 404, 409, 422, 503),
+}

@@ -53,14 +53,10 @@ class Selection:
     extended: bool = False
     """Whether bars outside the regular session are wanted too."""
     features: tuple[str, ...] = ()
-    features_only: bool = False
-    """Whether of the bar itself only the close is wanted."""
 
     @property
     def schema(self) -> Schema:
         """The columns of a bar in the answer; features have the types of their own."""
-        if self.features_only:
-            return {"time": INSTANT, "close": pl.Float64()}
         coin = self.series.instrument.asset_class is AssetClass.CRYPTO
         outside: Schema = {"extended": pl.Boolean()} if self.extended else {}
         return {**MEASURED, **VERDICT, **outside, **(COIN if coin else {})}
