@@ -128,6 +128,9 @@ def database(settings: Settings) -> Iterator[Finding]:
                 yield clock("database", state.clock, datetime.now(UTC))
     except BarhouseError as error:
         yield Finding("database", State.FAIL, str(error))
+    except psycopg.ProgrammingError:
+        mend = "postgresql://user:password@host/name; without it the embedded one runs"
+        yield Finding("database", State.FAIL, "DATABASE_URL is no PostgreSQL URL", mend)
     except psycopg.Error as error:
         seen = f"{spoken(given or '')}: {str(error).strip().splitlines()[0]}"
         yield Finding("database", State.FAIL, seen, "start it, or mend DATABASE_URL; without it the embedded one runs")
@@ -135,10 +138,7 @@ def database(settings: Settings) -> Iterator[Finding]:
 
 def spoken(url: str) -> str:
     """A database as one may name it aloud: without the password."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        return "DATABASE_URL"
+    parts = conninfo_to_dict(url)
     return f"{parts.get('user', '')}@{parts.get('host', 'local')}/{parts.get('dbname', '')}"
 
 
