@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.harness import Figure, registry
 
-SUBJECTS = ("writing", "pipeline")
+SUBJECTS = ("writing", "pipeline", "reading")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -1,0 +1,137 @@
+"""How fast bars reach a client, beside the query alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import orjson
+
+from barhouse.client import Client
+from barhouse.flow import instruments
+from barhouse.flow.ingest import keep
+from barhouse.model import Series, Timeframe
+from barhouse.store import reading
+from barhouse.store.postgres import Database
+from barhouse.store.reading import Selection
+from bench.data import answers
+from bench.harness import RUNS, Figure, figure, in_turn, warehouse
+from bench.writing import batches_of
+
+BARS = 100_000
+PAGE = 50_000
+CONNECTIONS = 16
+SECONDS = 3.0
+PATIENCE = 60.0
+
+
+@figure
+def read_arrow() -> Figure:
+    """100 k bars as a frame at a client, over HTTP in Arrow, beside the bare ADBC query; at most 1.5 times is aimed at."""
+    with _filled() as db, _serving(db, "barhouse.api.app:create") as address, Client(address) as client:
+        mine, top, ratio = in_turn(lambda: _whole(client), lambda: _query(db))
+        return Figure("read_arrow", mine * 1000, "ms", top * 1000, 1 / ratio)
+
+
+@figure
+def read_json() -> Figure:
+    """100 k bars at a client, over HTTP as JSON in two pages, beside the bare ADBC query; at most 3 times is aimed at."""
+    with _filled() as db, _serving(db, "barhouse.api.app:create") as address, httpx.Client(base_url=address) as web:
+        mine, top, ratio = in_turn(lambda: _pages(web), lambda: _query(db))
+        size = sum(map(len, _pages(web)))
+        return Figure("read_json", mine * 1000, "ms", top * 1000, 1 / ratio, {"megabytes": size / 1e6})
+
+
+@figure
+def historical_100() -> Figure:
+    """Requests a second for 100 bars on 16 connections, beside a bare endpoint with the same query."""
+    with (
+        _filled() as db,
+        _serving(db, "barhouse.api.app:create") as ours,
+        _serving(db, "bench.bare:create") as bare,
+    ):
+        pairs = []
+        for _ in range(RUNS + 1):
+            mine = _load(f"{ours}/api/v1/historical/BENCH00?timeframe=1m&limit=100")
+            pairs.append((mine, _load(f"{bare}/bars?limit=101")))
+        mine_all, bare_all = zip(*pairs[1:], strict=True)
+        ratio = statistics.median(mine["requests_s"] / top["requests_s"] for mine, top in pairs[1:])
+        details = {name: statistics.median(run[name] for run in mine_all) for name in ("p50_ms", "p99_ms")}
+        rates = [statistics.median(run["requests_s"] for run in runs) for runs in (mine_all, bare_all)]
+        return Figure("historical_100", rates[0], "requests/s", rates[1], ratio, details)
+
+
+@contextmanager
+def _filled() -> Iterator[Database]:
+    """A warehouse with 100 k minute bars and their features."""
+    with warehouse() as db:
+        for batch in batches_of(*answers(db, BARS, 1)):
+            keep(db, batch)
+        with db.connection() as connection:
+            connection.execute("VACUUM ANALYZE bar")
+        yield db
+
+
+@contextmanager
+def _serving(db: Database, factory: str) -> Iterator[str]:
+    """An app in a process of its own, as its base URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", factory, "--factory", "--port", str(port), "--no-access-log"]
+    with subprocess.Popen([*command, "--log-level", "warning"], env=os.environ | {"DATABASE_URL": db.url}) as server:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _until_it_answers(address)
+            yield address
+        finally:
+            server.terminate()
+
+
+def _until_it_answers(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            httpx.get(f"{address}/openapi.json")
+        except httpx.TransportError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _whole(client: Client) -> None:
+    assert client.bars("BENCH00", "1m").height == BARS
+
+
+def _query(db: Database) -> None:
+    """The query alone, by ADBC, as a frame."""
+    selection = Selection(Series(instruments.find(db, "BENCH00"), Timeframe.M1))
+    assert db.frame(reading.statement(selection), reading.parameters(selection, BARS)).height == BARS
+
+
+def _pages(web: httpx.Client) -> list[bytes]:
+    """All pages, each found by the cursor of the one before."""
+    pages, where = [], {"timeframe": "1m", "limit": str(PAGE)}
+    while True:
+        pages.append(web.get("/api/v1/historical/BENCH00", params=where).content)
+        head = pages[-1].split(b',"data":')[0] + b"}"
+        if (cursor := orjson.loads(head)["next_cursor"]) is None:
+            return pages
+        where["cursor"] = cursor
+
+
+def _load(url: str) -> dict[str, float]:
+    """What a load generator in a process of its own saw."""
+    command = [sys.executable, "-m", "bench.load", url, str(CONNECTIONS), str(SECONDS)]
+    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return told
