@@ -77,7 +77,7 @@ def _title(wanted: Selection) -> str:
 
 def _stamp(moment: datetime, wanted: Selection) -> str:
     daily = wanted.series.timeframe in (Timeframe.D1, Timeframe.W1)
-    return f"{moment:%Y-%m-%d}" if daily else f"{moment:%m-%d %H:%M}"
+    return f"{moment:%Y-%m-%d}" if daily else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _cell(name: str, value: object) -> str:
