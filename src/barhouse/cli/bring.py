@@ -22,14 +22,16 @@ from barhouse.sources.base import Source
 from barhouse.store.fetches import Fetch
 from barhouse.store.postgres import Database
 
+WHOLE = "Backfill"
+
 
 class Rate(ProgressColumn):
-    """Bars a second, as they become durable."""
+    """Bars a second, as they are kept."""
 
     def render(self, task: Task) -> Text:
-        """The rate of the last moments."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} bars/s" if speed else "", style="cyan")
+        """The rate since the beginning, waiting for vendors included."""
+        took = task.finished_time or task.elapsed
+        return Text(f"{task.completed / took:,.0f} bars/s" if took and task.completed else "", style="cyan")
 
 
 class Watched:
@@ -46,17 +48,19 @@ class Watched:
             BarColumn(bar_width=None),
             TextColumn("{task.completed:,.0f} of {task.total:,.0f} bars"),
             Rate(),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
             console=console,
             redirect_stderr=sys.stderr.isatty(),
             disable=not console.is_terminal,
         )
-        self._task = self.progress.add_task("Backfill", total=sum(piece.expected for piece in pieces))
+        self._task = self.progress.add_task(WHOLE, total=sum(piece.expected for piece in pieces))
 
     def __call__(self, piece: Piece, fetch: Fetch | None) -> None:
         """A piece is done; `fetch` says what was kept of it."""
         name = str(piece.series)
         self.progress.update(self._task, advance=piece.expected, description=name)
+        if self.progress.finished:
+            self.progress.update(self._task, description=WHOLE)
         self._kept[name] = self._kept.get(name, 0) + (fetch.inserted + fetch.updated if fetch else 0)
         self._left[name] -= 1
         if not self._left[name] and not self._console.is_terminal:

@@ -57,8 +57,15 @@ def _say(console: Console, path: Path, imported: Imported) -> None:
     for note in report.notes:
         console.print(f"  note: {note}", style="yellow", highlight=False, markup=False)
     if fetch.quarantined:
-        console.print(f"  [red]{fetch.quarantined:,} quarantined[/]", highlight=False)
-        for row in imported.quarantined[:SHOWN]:
-            console.print(f"    {row['time'] or 'no time'}  {row['reason']}  {row['payload']}", markup=False)
-        if fetch.quarantined > SHOWN:
-            console.print(f"    and {fetch.quarantined - SHOWN:,} more", style="dim")
+        _say_rejected(console, imported)
+
+
+def _say_rejected(console: Console, imported: Imported) -> None:
+    """What was no bar, and why."""
+    count, new = imported.fetch.quarantined, imported.quarantined
+    known = f", {count - len(new):,} of them known" if len(new) < count else ""
+    console.print(f"  [red]{count:,} quarantined[/]{known}", highlight=False)
+    for row in new[:SHOWN]:
+        console.print(f"    {row['time'] or 'no time'}  {row['reason']}  {row['payload']}", markup=False)
+    if len(new) > SHOWN:
+        console.print(f"    and {len(new) - SHOWN:,} more", style="dim")

@@ -25,7 +25,7 @@ class Imported:
     fetch: Fetch
     report: file.Report
     quarantined: list[dict[str, Any]]
-    """The rows that were no bars: time, reason, payload."""
+    """The rows that were no bars: time, reason, payload; those that an earlier import brought are not told again."""
 
 
 def take(db: Database, path: Path, series: Series, *, zone: str, now: datetime) -> Imported:
@@ -37,7 +37,7 @@ def take(db: Database, path: Path, series: Series, *, zone: str, now: datetime) 
     [fetch] = keep(db, Batch([replace(fetched, series=known)], calendar, timedelta(0)), now)
     with db.connection() as connection:
         rows = quarantine.listed(connection, known.instrument.number, limit=fetch.quarantined)
-    return Imported(fetch, report, rows if fetch.quarantined else [])
+    return Imported(fetch, report, [row for row in rows if row["fetch_id"] == fetch.id])
 
 
 def take_actions(db: Database, path: Path, series: Series) -> int:

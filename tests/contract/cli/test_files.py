@@ -121,9 +121,11 @@ def test_rows_that_are_no_bars_are_told_with_their_reason(barhouse: Barhouse, st
     file.write_bytes(text([*table(DAYS), *bad]))
 
     told = barhouse("import", file, "--symbol", "ACME")
+    again = barhouse("import", file, "--symbol", "ACME")
 
     assert told.exit_code == 0
     assert "9 rows, 5 new" in told.stdout
+    assert "4 quarantined, 4 of them known" in again.stdout
     assert "4 quarantined" in told.stdout
     lines = told.stdout.splitlines()
     for day, reason in (("03-11", "high"), ("03-12", "close"), ("03-10", "grid"), ("soon", "unreadable_time")):
