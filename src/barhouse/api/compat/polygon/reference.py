@@ -29,7 +29,7 @@ def splits(request: Request, shelf: Shelf) -> dict[str, Any]:
             "split_to": share.numerator,
             "ticker": symbol,
         }
-        for symbol in _stocks(shelf)
+        for symbol in _stocks(request, shelf)
         for effective, ratio in shelf.splits(symbol).select("effective", "ratio").iter_rows()
     )
     return _listing(request, rows, "execution_date", "desc")
@@ -46,7 +46,7 @@ def dividends(request: Request, shelf: Shelf) -> dict[str, Any]:
             "frequency": 4,
             "ticker": symbol,
         }
-        for symbol in _stocks(shelf)
+        for symbol in _stocks(request, shelf)
         for effective, amount in shelf.dividends(symbol).select("effective", "amount").iter_rows()
     )
     return _listing(request, rows, "ex_dividend_date", "desc")
@@ -60,8 +60,11 @@ def tickers(request: Request, shelf: Shelf) -> dict[str, Any]:
     return {**listing, "count": len(listing["results"])}
 
 
-def _stocks(shelf: Shelf) -> list[str]:
-    return [of.symbol for of in shelf.instruments() if not crypto(of)]
+def _stocks(request: Request, shelf: Shelf) -> list[str]:
+    """The stocks that the request can mean: the one that it names, or all."""
+    stocks = [of.symbol for of in shelf.instruments() if not crypto(of)]
+    named = parameters(request).get("ticker")
+    return stocks if named is None else [symbol for symbol in stocks if symbol == named]
 
 
 def _ticker(of: Instrument) -> Row:
