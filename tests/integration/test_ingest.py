@@ -242,3 +242,46 @@ def test_every_bar_has_a_fetch_that_is_in_the_log(db: Database, aapl: Series) ->
     )
     assert (inserted, success) == (3270, True)
     assert asked(db, "SELECT revised_at FROM series") == [(stamped,)]
+
+
+def test_a_restated_bar_keeps_the_fetch_that_first_stored_it(db: Database, aapl: Series) -> None:
+    rows = real("AAPL")[:30]
+    first = keep_one(db, answer(aapl, rows))
+
+    keep_one(db, answer(aapl, rows.with_columns(pl.col("volume") + 1)))
+
+    assert asked(db, "SELECT DISTINCT fetch_id FROM bar") == [(first.id,)]
+
+
+def test_a_price_written_differently_stays_as_it_was_beside_one_that_is_restated(db: Database, aapl: Series) -> None:
+    rows = real("AAPL")[:1]
+    keep_one(db, answer(aapl, rows))
+
+    keep_one(db, answer(aapl, rows.with_columns(pl.col("volume") + 1, pl.col("high") * (1 + 1e-9))))
+
+    assert asked(db, "SELECT high, volume FROM bar") == [(rows["high"][0], rows["volume"][0] + 1)]
+    assert asked(db, "SELECT field_corrected FROM data_corrections") == [("volume",)]
+
+
+def test_a_bar_left_forming_by_a_source_that_fell_silent_is_settled_by_the_next_one(db: Database, aapl: Series) -> None:
+    rows = real("AAPL")[:30]
+    close = datetime(2000, 4, 11, 20, tzinfo=UTC)
+    keep_one(db, answer(aapl, rows, source="polygon"), now=close - timedelta(hours=2))
+
+    told = keep_one(db, answer(aapl, rows, source="yahoo"), now=close + timedelta(hours=2))
+
+    assert (told.updated, told.unchanged) == (1, 29)
+    assert asked(db, "SELECT count(*) FROM bar WHERE forming") == [(0,)]
+
+
+def test_what_is_written_at_once_bears_one_instant_in_every_series(db: Database, aapl: Series) -> None:
+    both = [aapl, kept(db, "IBM")]
+    rows = real("AAPL")[:30]
+
+    for change in (0, 1):
+        changed = rows.with_columns(pl.col("volume") + change)
+        keep(db, Batch([answer(series, changed) for series in both], sessions.calendar(db, "XNYS")))
+
+    assert asked(db, "SELECT DISTINCT revised_at FROM series") == asked(
+        db, "SELECT DISTINCT correction_timestamp FROM data_corrections"
+    )

@@ -128,25 +128,25 @@ def _write(
     ids: dict[int, int],
 ) -> pl.DataFrame:
     """Write what is new or changed, and the features that hang on it: instrument, first, last, inserted."""
-    fresh = _merged(db, batch, difference).with_columns(source=pl.lit(source, pl.Int16))
+    held = bars.whole(db, difference.changed.select(KEY), batch.timeframe)
+    fresh = _merged(difference, held).with_columns(source=pl.lit(source, pl.Int16))
     splits = actions.splits(connection, _keys(batch))
     enriched = enrich(db, fresh, batch.kind, splits=splits, expects=batch.fetched[0].expects)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
-    _store(connection, rows, difference, ids, batch.timeframe)
+    _store(connection, rows, difference, held, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)
     inserted = difference.new.group_by("instrument").agg(inserted=pl.len())
     return enriched.stretches.join(inserted, on="instrument", how="left").with_columns(pl.col("inserted").fill_null(0))
 
 
-def _merged(db: Database, batch: Batch, difference: Difference) -> pl.DataFrame:
+def _merged(difference: Difference, held: pl.DataFrame) -> pl.DataFrame:
     """All bars to be written; a changed one keeps the stored value where the answer says nothing."""
     if difference.changed.is_empty():
         return difference.new
-    stored = bars.whole(db, difference.changed.select(KEY), batch.timeframe)
-    held = difference.changed.join(
-        stored.select(*KEY, pl.col(MEASURES).name.prefix("stored_")), on=KEY, how="left", maintain_order="left"
+    both = difference.changed.join(
+        held.select(*KEY, pl.col(MEASURES).name.prefix("stored_")), on=KEY, how="left", maintain_order="left"
     )
-    changed = held.with_columns(pl.coalesce(name, f"stored_{name}").alias(name) for name in MEASURES)
+    changed = both.with_columns(pl.coalesce(name, f"stored_{name}").alias(name) for name in MEASURES)
     return pl.concat([difference.new, changed.select(difference.new.columns)]).sort(KEY)
 
 
@@ -154,6 +154,7 @@ def _store(
     connection: Connection,
     scored: pl.DataFrame,
     difference: Difference,
+    held: pl.DataFrame,
     ids: dict[int, int],
     timeframe: Timeframe,
 ) -> None:
@@ -165,9 +166,10 @@ def _store(
     if difference.changed.is_empty():
         bars.insert(connection, rows)
         return
-    changed = rows.join(difference.changed, on=KEY, how="semi")
+    first = difference.changed.select(*KEY, "settled").join(held.select(*KEY, first="fetch_id"), on=KEY, how="left")
+    changed = rows.join(first, on=KEY).with_columns(fetch_id=pl.when("settled").then("first").otherwise("fetch_id"))
     bars.insert(connection, rows.join(difference.changed, on=KEY, how="anti"))
-    bars.replace(connection, changed, timeframe)
+    bars.replace(connection, changed.drop("settled", "first"), timeframe)
 
 
 def _told(

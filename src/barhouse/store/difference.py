@@ -28,7 +28,10 @@ class Difference:
 
     new: pl.DataFrame
     changed: pl.DataFrame
-    """Incoming bars that replace the stored one; `settled` says that the stored one was no longer forming."""
+    """Incoming bars that replace the stored one; `settled` says that the stored one was no longer forming.
+
+    Of a settled one the fields that were not restated stay exactly as they are stored.
+    """
     corrections: pl.DataFrame
     """A row a field that was restated in a settled bar: `CORRECTIONS`."""
 
@@ -48,7 +51,7 @@ def difference(incoming: pl.DataFrame, known: pl.DataFrame, *, outranks: Collect
 
     Both are unique and sorted by (instrument, time); `known` has the measures that `incoming` tells, `source` and
     `forming`. A stored bar is restated only where its source is one of `outranks` (the source itself and those
-    after it in the order of the class); a forming one gives way to any later look at it.
+    after it in the order of the class); a forming one gives way to any later look at it, whoever looks.
     """
     if known.is_empty():
         none = incoming.clear().with_columns(settled=pl.lit(value=False))
@@ -57,14 +60,16 @@ def difference(incoming: pl.DataFrame, known: pl.DataFrame, *, outranks: Collect
     paired = _paired(incoming, known, fields)
     stored = pl.col("known_forming").is_not_null()
     settled = ~pl.col("known_forming")
-    may = pl.col("known_source").is_in(list(outranks)) & ~(settled & pl.col("forming"))
+    may = (pl.col("known_source").is_in(list(outranks)) | ~settled) & ~(settled & pl.col("forming"))
     paired = paired.with_columns((_differs(name) & may).alias(f"differs_{name}") for name in fields)
     differs = pl.any_horizontal(pl.lit(value=False), *(f"differs_{name}" for name in fields))
     settles = may & pl.col("known_forming") & ~pl.col("forming")
     changed = paired.filter(stored & (differs | settles))
     return Difference(
         new=paired.filter(~stored).select(incoming.columns),
-        changed=changed.select(*incoming.columns, settled.alias("settled")),
+        changed=changed.with_columns(_restated(name, settled) for name in fields).select(
+            *incoming.columns, settled.alias("settled")
+        ),
         corrections=_corrections(changed.filter(settled), fields),
     )
 
@@ -84,6 +89,11 @@ def _differs(name: str) -> pl.Expr:
         return new.is_not_null() & new.ne_missing(old)
     beyond = (new - old).abs() >= PRICE_TOLERANCE * old.abs()
     return new.is_not_null() & (new != old).fill_null(True) & beyond.fill_null(True)
+
+
+def _restated(name: str, settled: pl.Expr) -> pl.Expr:
+    """The incoming value, and the stored one where that stays."""
+    return pl.when(settled & ~pl.col(f"differs_{name}")).then(f"known_{name}").otherwise(name).alias(name)
 
 
 def _corrections(changed: pl.DataFrame, fields: list[str]) -> pl.DataFrame:

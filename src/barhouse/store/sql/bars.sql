@@ -65,11 +65,12 @@ JOIN instrument i ON i.id = told.instrument
 JOIN timeframe t ON t.code = %(timeframe)s;
 
 -- name: stamp
--- Bumps the revision of series that were written, last thing before the commit, and says the instant.
+-- Bumps the revision of series that were written, last thing before the commit, and says the one instant of it.
+WITH now AS MATERIALIZED (SELECT clock_timestamp() AS moment)
 UPDATE series
-SET revision = revision + 1, revised_at = clock_timestamp(), bars = bars + written.inserted,
+SET revision = revision + 1, revised_at = now.moment, bars = bars + written.inserted,
     first_bar = least(first_bar, written.first), last_bar = greatest(last_bar, written.last)
-FROM unnest(%(instruments)s::int[], %(inserted)s::bigint[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
+FROM now, unnest(%(instruments)s::int[], %(inserted)s::bigint[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
      AS written (instrument, inserted, first, last)
 WHERE series.instrument = written.instrument AND series.timeframe = %(timeframe)s
 RETURNING series.instrument, series.revised_at;
