@@ -13,7 +13,7 @@ from barhouse.cli.options import Class, DataDir, OneTimeframe, asset_class, conf
 from barhouse.flow.imports import Imported, take, take_actions
 from barhouse.flow.track import named
 from barhouse.flow.warehouse import opened
-from barhouse.model import Series, Timeframe
+from barhouse.model import Series, Timeframe, instant
 
 SHOWN = 5
 """Quarantined rows that are shown; the others are only counted."""
@@ -66,6 +66,8 @@ def _say_rejected(console: Console, imported: Imported) -> None:
     known = f", {count - len(new):,} of them known" if len(new) < count else ""
     console.print(f"  [red]{count:,} quarantined[/]{known}", highlight=False)
     for row in new[:SHOWN]:
-        console.print(f"    {row['time'] or 'no time'}  {row['reason']}  {row['payload']}", markup=False)
+        when = instant(row["time"]) if row["time"] else "no time"
+        line = f"    {when}  {row['reason']}  {row['payload']}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(new) > SHOWN:
         console.print(f"    and {len(new) - SHOWN:,} more", style="dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from barhouse.api.app import create
 from barhouse.cli.bring import brought
+from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
 from barhouse.config import Settings
@@ -40,6 +42,7 @@ def up(
 
     Example: [bold]barhouse up --port 8080[/]
     """
+    on_standard_error(logging.INFO)
     console, settings = Console(), configured(data_dir)
     given = {"host": host, "port": port, "insecure": insecure or None}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
