@@ -1,21 +1,27 @@
-"""Many connections that ask again and again: `python -m bench.load URL CONNECTIONS SECONDS` prints what they saw."""
+"""Many connections that ask again and again: `python -m bench.load URL CONNECTIONS SECONDS` prints what they saw.
+
+`{n}` in the URL is another number in each request.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sys
 import time
 from urllib.parse import urlsplit
 
+NUMBERS = itertools.count(1)
+
 
 async def ask(host: str, port: int, target: str, until: float) -> list[float]:
     """The seconds that each answer took on one connection."""
     reader, writer = await asyncio.open_connection(host, port)
-    request = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
     took = []
     while (start := time.perf_counter()) < until:
-        writer.write(request)
+        writer.write(request.replace("{n}", f"{next(NUMBERS):06}").encode())
         head = await reader.readuntil(b"\r\n\r\n")
         if b" 200 " not in head.split(b"\r\n", 1)[0]:
             raise SystemExit(head.decode())

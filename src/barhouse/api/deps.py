@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from barhouse.api.kept import Kept
 from barhouse.api.quick import Quick
 from barhouse.store.postgres import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """The database, by frames and rows, and the reader for the hot path."""
+    """The database, by frames and rows, the reader for the hot path, and what it read lately."""
 
     db: Database
     quick: Quick
+    kept: Kept = field(default_factory=Kept)
 
 
 async def warehouse(request: Request) -> Warehouse:

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import anyio
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
 from barhouse.api import bulk, shapes
 from barhouse.api.asking import AskedSeries, found
 from barhouse.api.deps import Served
 from barhouse.api.historical import Symbol
+from barhouse.api.understood import parameters, understood
 from barhouse.model import instant
 from barhouse.store import reading
 from barhouse.store.postgres import Database
@@ -28,8 +29,16 @@ class AskedFeatures(AskedSeries):
     limit: int = Field(default=500, ge=1, le=10_000, description="So many of the newest bars.")
 
 
-@router.get("/quant/{symbol:path}", summary="The newest bars of a symbol with features", responses=shapes.FEATURES)
-async def quant(symbol: Symbol, asked: Annotated[AskedFeatures, Query()], served: Served) -> Response:
+Question = Annotated[AskedFeatures, Depends(understood(AskedFeatures))]
+
+
+@router.get(
+    "/quant/{symbol:path}",
+    summary="The newest bars of a symbol with features",
+    responses=shapes.FEATURES,
+    openapi_extra=parameters(AskedFeatures),
+)
+async def quant(symbol: Symbol, asked: Question, served: Served) -> Response:
     """The newest settled bars with their 22 features, oldest first.
 
     A feature is null until enough bars came before, where its window touches a hole, and where it does not apply.

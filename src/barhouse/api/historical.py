@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import anyio
 import orjson
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from barhouse.api import bulk, shapes
 from barhouse.api.asking import Asked, cursor, found
 from barhouse.api.deps import Served, Warehouse
+from barhouse.api.understood import parameters, understood
 from barhouse.errors import InvalidParameter
 from barhouse.model import Span, instant
 from barhouse.store import reading
@@ -38,10 +39,16 @@ class AskedBars(Asked):
 Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
 
 
-@router.get("/historical/{symbol:path}", summary="Bars of a symbol", responses=shapes.BARS)
-async def historical(
-    symbol: Symbol, asked: Annotated[AskedBars, Query()], served: Served, request: Request
-) -> Response:
+Question = Annotated[AskedBars, Depends(understood(AskedBars))]
+
+
+@router.get(
+    "/historical/{symbol:path}",
+    summary="Bars of a symbol",
+    responses=shapes.BARS,
+    openapi_extra=parameters(AskedBars),
+)
+async def historical(symbol: Symbol, asked: Question, served: Served, request: Request) -> Response:
     """Bars as traded, oldest first, settled ones only.
 
     JSON comes in pages: follow `next_cursor` with the same query until it is null. The ETag changes with each write
@@ -51,31 +58,30 @@ async def historical(
         raise InvalidParameter("adjust: only none is served yet")
     if asked.as_of is not None:
         raise InvalidParameter("as_of: this is not served yet; leave it out for what is known now")
-    return await answer(symbol, asked, served, request, features=asked.features)
-
-
-async def answer(
-    symbol: str,
-    asked: Asked,
-    served: Warehouse,
-    request: Request,
-    *,
-    features: bool,
-) -> Response:
-    """What is asked for of a series, in the form that is wanted; 304 where the caller has it already."""
     page, span = asked.page if asked.format == "json" else None, asked.span
     known = await found(served, symbol, asked)
     headers = {"ETag": f'"{known.revision}"', "Cache-Control": "no-cache"}
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    selection = asked.selection(known, features=features)
+    selection = asked.selection(known, features=asked.features)
     if page is None:
         return await _streamed(served.db, selection, asked.format, asked.limit, headers)
-    if page <= SHORT:
-        rows = await served.quick.bars(selection, page + 1)
-        return Response(_short(selection, span, rows, page), headers=headers, media_type="application/json")
-    body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
+    if page > SHORT:
+        body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
+    else:
+        body = await _quick(served, (symbol, asked), known.revision, selection, span, page)
     return Response(body, headers=headers, media_type="application/json")
+
+
+async def _quick(
+    served: Warehouse, question: object, revision: str, selection: Selection, span: Span, page: int
+) -> bytes:
+    """A short page of JSON: as it was given last if the series has not changed since, else read anew."""
+    body = served.kept.get(question, revision)
+    if body is None:
+        body = _short(selection, span, await served.quick.bars(selection, page + 1), page)
+        served.kept.put(question, revision, body)
+    return body
 
 
 def _short(selection: Selection, span: Span, rows: list[dict[str, Any]], page: int) -> bytes:
