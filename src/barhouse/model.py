@@ -199,6 +199,17 @@ Schema: TypeAlias = dict[str, pl.DataType]
 
 INSTANT = pl.Datetime("us", "UTC")
 
+
+def at(moment: datetime) -> pl.Expr:
+    """An instant in an expression. Polars takes 0.5 ms to make a literal of a moment with a zone, this takes 0.01."""
+    return pl.lit((moment - EARLIEST) // timedelta(microseconds=1)).cast(INSTANT)
+
+
+def within(span: Span, column: str = "time") -> pl.Expr:
+    """Whether the instants, or the midnights of the dates, of a column are in `span`."""
+    return pl.col(column).cast(INSTANT).is_between(at(span.start), at(span.end), closed="left")
+
+
 PRICES: Schema = {"open": pl.Float64(), "high": pl.Float64(), "low": pl.Float64(), "close": pl.Float64()}
 
 EXTRAS: Schema = {"vwap": pl.Float64(), "trades": pl.Float64(), "quote_volume": pl.Float64()}

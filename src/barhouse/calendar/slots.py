@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from barhouse.calendar.zone import local
-from barhouse.model import INSTANT, Span, Timeframe
+from barhouse.model import INSTANT, Span, Timeframe, at, within
 
 TICK = timedelta(microseconds=1)
 
@@ -35,12 +35,12 @@ def expected(stretches: pl.DataFrame, timeframe: Timeframe, span: Span) -> pl.Da
     """The slots of a grid whose `time` is in `span`: [time, opens, closes, session]."""
     if not timeframe.intraday:
         slots = stretches.select(time="anchor", opens="open", closes="close", session="date")
-        return slots.filter(_within(span))
+        return slots.filter(within(span))
     width = timeframe.duration
-    near = stretches.filter(pl.col("anchor") < span.end, pl.col("close") > span.start)
+    near = stretches.filter(pl.col("anchor") < at(span.end), pl.col("close") > at(span.start))
     steps = near.with_columns(step=pl.int_ranges(0, slots_in(width))).explode("step", empty_as_null=False)
     time = pl.col("anchor") + pl.col("step") * width
-    starts = steps.lazy().with_columns(time=time).filter(_within(span))
+    starts = steps.lazy().with_columns(time=time).filter(within(span))
     return starts.select(
         "time",
         opens=pl.max_horizontal("time", "open"),
@@ -125,10 +125,6 @@ def _intraday(timeframe: Timeframe) -> list[pl.Expr]:
         (~inside).fill_null(value=False).alias("extended"),
         on("anchor", timeframe).fill_null(value=False).alias("on_grid"),
     ]
-
-
-def _within(span: Span) -> pl.Expr:
-    return (pl.col("time") >= span.start) & (pl.col("time") < span.end)
 
 
 def _micros(duration: pl.Expr) -> pl.Expr:

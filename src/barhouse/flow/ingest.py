@@ -14,7 +14,7 @@ from barhouse import checks
 from barhouse.calendar import Calendar
 from barhouse.flow.actions import learn
 from barhouse.flow.enrich import KEY, Kind, enrich
-from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe
+from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe, at
 from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt
 from barhouse.sources.order import outranked
@@ -100,11 +100,11 @@ def _incoming(batch: Batch) -> pl.DataFrame:
 def _with_forming(sound: pl.DataFrame, batch: Batch, now: datetime) -> pl.DataFrame:
     """The bars with `forming` as of `now`; only the newest ones have to be looked up in the calendar."""
     horizon = now - batch.delay - timedelta(days=7)
-    recent = sound.filter(pl.col("time") > horizon)
+    recent = sound.filter(pl.col("time") > at(horizon))
     if recent.is_empty():
         return sound.with_columns(forming=pl.lit(value=False))
     closes = batch.calendar.located(recent, batch.timeframe)["closes"]
-    late = recent.select(*KEY, forming=closes + batch.delay > now)
+    late = recent.select(*KEY, forming=closes + batch.delay > at(now))
     return (
         sound.drop("forming")
         .join(late, on=KEY, how="left", maintain_order="left")

@@ -11,7 +11,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.flow import sessions
-from barhouse.model import AssetClass, Series, Span, Timeframe, merged
+from barhouse.model import AssetClass, Series, Span, Timeframe, at, merged
 from barhouse.store import coverage, instruments
 from barhouse.store.coverage import State, Stretch
 from barhouse.store.postgres import Database
@@ -80,4 +80,4 @@ def _less(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
 def _due(calendar: Calendar, series: Series, span: Span, now: datetime) -> bool:
     """Whether a bar ought to be there by now."""
     slots = calendar.expected(series.timeframe, span)
-    return not slots.filter(pl.col("closes") + DELAY <= now).is_empty()
+    return not slots.filter(pl.col("closes") + DELAY <= at(now)).is_empty()

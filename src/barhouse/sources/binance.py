@@ -12,7 +12,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.errors import NotEntitled, SourceError, UnknownAtSource, UnreadableAnswer
-from barhouse.model import ACTIONS, AssetClass, Series, Span
+from barhouse.model import ACTIONS, AssetClass, Series, Span, within
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, slots
@@ -154,8 +154,7 @@ class Binance:
         rows, timeless = decode.measured(klines.raw, TAKEN, "ms")
         whole = rows["origin"].is_in(_of_length(klines.raw, series).implode())
         rows = rows.with_columns(taker_sell_volume=pl.col("volume") - pl.col("taker_buy_volume"))
-        within = pl.col("time").is_between(span.start, span.end, closed="left")
-        bars = slots.placed(rows.filter(whole & within), series.timeframe, calendar, now=now, delay=self.delay)
+        bars = slots.placed(rows.filter(whole & within(span)), series.timeframe, calendar, now=now, delay=self.delay)
         if self._futures and len(bars):
             bars = joined(bars, series.timeframe, await self._futures.known(symbol, series.timeframe, span, now))
         return Fetched(

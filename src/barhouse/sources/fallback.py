@@ -11,7 +11,7 @@ import structlog
 
 from barhouse.calendar import Calendar
 from barhouse.errors import CannotServe, SourceError
-from barhouse.model import Series, Span
+from barhouse.model import Series, Span, at
 from barhouse.sources.base import Fetched, Source
 
 log = structlog.get_logger()
@@ -74,4 +74,4 @@ def _is_open(attempt: Attempt, series: Series, calendar: Calendar, source: Sourc
     if attempt.fetched is None or not attempt.fetched.bars.is_empty():
         return attempt.fetched is None
     slots = calendar.expected(series.timeframe, attempt.span)
-    return not slots.filter(pl.col("closes") + source.delay <= now).is_empty()
+    return not slots.filter(pl.col("closes") + source.delay <= at(now)).is_empty()

@@ -13,7 +13,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.errors import UnreadableAnswer
-from barhouse.model import ACTIONS, INSTANT, AssetClass, Series, Span, Timeframe
+from barhouse.model import ACTIONS, AssetClass, Series, Span, Timeframe, within
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, polygon_answers, slots
@@ -141,14 +141,14 @@ class Polygon:
         rows, timeless = decode.measured(raw, TAKEN, "ms")
         rejects = [*(page.rejects for page in read.pages), timeless]
         if finer is not timeframe:
-            rejects.append(slots.astray(rows.filter(_within(asked)), raw, finer, calendar))
+            rejects.append(slots.astray(rows.filter(within(asked)), raw, finer, calendar))
             rows = calendar.build(rows, finer, timeframe, read=asked)
         placed = slots.placed(rows, timeframe, calendar, now=self._clock(), delay=self.delay)
         return Fetched(
             series=series,
             source=NAME,
             span=span,
-            bars=placed.filter(_within(span)),
+            bars=placed.filter(within(span)),
             raw=raw,
             expects=EXPECTS,
             rejects=pl.concat(rejects),
@@ -166,7 +166,7 @@ class Polygon:
             parse_own = partial(parse, ticker=ticker)
             frames.append((await self._read(f"/v3/reference/{noun}", _dated(ticker, field, span), parse_own)).rows)
         actions = pl.concat(frames).unique(maintain_order=True)
-        return actions.filter(_within(span, "effective"))
+        return actions.filter(within(span, "effective"))
 
     async def close(self) -> None:
         """End the connections."""
@@ -196,10 +196,6 @@ def _widened(span: Span, timeframe: Timeframe) -> Span:
     """The span with room for bars of extended hours that begin before it or end after it."""
     room = timeframe.duration if timeframe.intraday else timedelta(0)
     return Span(span.start - room, span.end + room)
-
-
-def _within(span: Span, time: str = "time") -> pl.Expr:
-    return pl.col(time).cast(INSTANT).is_between(span.start, span.end, closed="left")
 
 
 def _edges(timeframe: Timeframe, span: Span) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from barhouse.calendar import Calendar
-from barhouse.model import BARS, Timeframe
+from barhouse.model import BARS, Timeframe, at
 
 BARE = pl.DataFrame(schema=BARS).schema
 
@@ -22,7 +22,7 @@ def placed(
     slots = rows.with_columns(calendar.canonical(rows["time"], timeframe).alias("time"))
     located = calendar.located(slots, timeframe)
     missing = [pl.lit(None, kind).alias(name) for name, kind in BARE.items() if name not in located.columns]
-    forming = (pl.col("closes") + delay > now).fill_null(False)
+    forming = (pl.col("closes") + delay > at(now)).fill_null(False)
     return located.with_columns(*missing).with_columns(forming=forming).select(*BARS, "origin").cast(BARE)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.errors import RequestRefused
-from barhouse.model import ACTIONS, INSTANT, PRICES, AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.model import ACTIONS, PRICES, AssetClass, Instrument, Series, Span, Timeframe, within
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, slots, splits, yahoo_answers
@@ -124,14 +124,14 @@ class Yahoo:
             rows = splits.as_traded(rows, days, splits.combined(told.chart.splits))
         rejects = [timeless]
         if finer is not series.timeframe:
-            rejects.append(slots.astray(rows.filter(_within(asked)), read.chart.raw, _grid(series), calendar))
+            rejects.append(slots.astray(rows.filter(within(asked)), read.chart.raw, _grid(series), calendar))
             rows = calendar.build(rows, finer, series.timeframe, read=asked)
         bars = slots.placed(rows, series.timeframe, calendar, now=now, delay=self.delay)
         return Fetched(
             series=series,
             source=NAME,
             span=span,
-            bars=bars.filter(_within(span)),
+            bars=bars.filter(within(span)),
             raw=read.chart.raw,
             rejects=pl.concat(rejects),
             actions=_actions(told.chart),
@@ -145,8 +145,7 @@ class Yahoo:
             return pl.DataFrame(schema=ACTIONS)
         now = self._clock()
         read = await self._chart(series.instrument, Timeframe.D1, Span(span.start, max(now, span.end)))
-        effective = pl.col("effective").cast(INSTANT)
-        return _actions(read.chart).filter(effective.is_between(span.start, span.end, closed="left"))
+        return _actions(read.chart).filter(within(span, "effective"))
 
     async def close(self) -> None:
         """End the connections."""
@@ -197,10 +196,6 @@ def _grid(series: Series) -> Timeframe:
     """The clock on which the rows of an answer stand: hours of an exchange begin at the half."""
     finer = _finer(series)
     return Timeframe.M30 if finer is Timeframe.H1 and not _is_coin(series.instrument) else finer
-
-
-def _within(span: Span) -> pl.Expr:
-    return pl.col("time").is_between(span.start, span.end, closed="left")
 
 
 def _honest(rows: pl.DataFrame, series: Series, calendar: Calendar) -> pl.DataFrame:
