@@ -160,7 +160,7 @@ class StoreError(BarhouseError):
 
 
 class DatabaseUnavailable(StoreError):
-    """No connection to PostgreSQL."""
+    """PostgreSQL gives no connection, or cannot do its part; the message says the mend."""
 
 
 class ServerUnavailable(StoreError):

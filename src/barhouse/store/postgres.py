@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, Self
 
 import adbc_driver_postgresql.dbapi as adbc
@@ -23,28 +23,56 @@ FRAME_CONNECTIONS = 4
 """Readers of frames at the same time: connecting costs 46 ms, a connection serves one thread."""
 
 
+WENT_AWAY = "PostgreSQL went away in the middle of a request"
+
+REFUSALS = {
+    "25006": "PostgreSQL is read-only, as a standby is; let DATABASE_URL name the primary",
+    "28000": "PostgreSQL refuses this user; mend DATABASE_URL",
+    "28P01": "PostgreSQL refuses the password of DATABASE_URL",
+    "3D000": "PostgreSQL has no database of that name; mend DATABASE_URL, or create it",
+    "40001": "PostgreSQL let another writer go first; nothing was kept, try again",
+    "40P01": "PostgreSQL let another writer go first; nothing was kept, try again",
+    "53100": "The disk of PostgreSQL is full; free some space, nothing that was kept is lost",
+    "53200": "PostgreSQL is out of memory; nothing was kept, try again",
+    "53300": "PostgreSQL has no connection left; end some of its users, or raise its max_connections",
+    "55P03": "PostgreSQL waited too long for another writer (lock_timeout); nothing was kept, try again",
+    "57014": "PostgreSQL cancelled a statement, by hand or for its statement_timeout; nothing was kept, try again",
+    "57P03": "PostgreSQL is starting or stopping; try again in a moment",
+}
+"""What a PostgreSQL that is there will not do, by SQLSTATE, and the mend."""
+
+
+class _Stale(DatabaseUnavailable):
+    """A connection that had served before turned out to be lost: its server may have been restarted since."""
+
+
 class Database:
     """One PostgreSQL for many threads. Connections are made when first used; `close` ends them all."""
 
     def __init__(self, database_url: str, *, timeout: float = 10.0) -> None:
         self.url = database_url
         self._timeout = timeout
+        self._pool: ConnectionPool | None = None
+        self._one_at_a_time = threading.Lock()
         self._frames: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
         for _ in range(FRAME_CONNECTIONS):
             self._frames.put(None)
 
-    @cached_property
+    @property
     def pool(self) -> ConnectionPool:
         """Connections for rows and for writing."""
-        return ConnectionPool(
-            self.url,
-            min_size=1,
-            max_size=8,
-            timeout=self._timeout,
-            open=True,
-            check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "application_name": "barhouse"},
-        )
+        with self._one_at_a_time:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self.url,
+                    min_size=1,
+                    max_size=8,
+                    timeout=self._timeout,
+                    open=True,
+                    check=ConnectionPool.check_connection,
+                    kwargs={"autocommit": True, "application_name": "barhouse"},
+                )
+            return self._pool
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -54,8 +82,10 @@ class Database:
                 yield connection
         except PoolTimeout:
             raise DatabaseUnavailable(f"PostgreSQL gave no connection in {self._timeout:g} s") from None
-        except psycopg.OperationalError as cause:
-            raise DatabaseUnavailable("PostgreSQL went away in the middle of a request") from cause
+        except psycopg.Error as cause:
+            if reason := unavailable(cause):
+                raise DatabaseUnavailable(reason) from cause
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -66,24 +96,32 @@ class Database:
     def frame(self, statement: bytes, parameters: Sequence[Any] = ()) -> pl.DataFrame:
         """What `statement` answers, as a frame; parameters are `$1`, `$2`, …, a list is an array."""
         bound = pa.RecordBatch.from_pylist([{str(n): p for n, p in enumerate(parameters)}]) if parameters else None
+        try:
+            return self._read(statement, bound)
+        except _Stale:
+            return self._read(statement, bound)
+
+    def _read(self, statement: bytes, bound: pa.RecordBatch | None) -> pl.DataFrame:
         with self._frame_connection() as connection, connection.cursor() as cursor:
             cursor.execute(statement.decode(), parameters=bound)
             return pl.DataFrame(pl.from_arrow(cursor.fetch_arrow_table()))
 
     @contextmanager
     def _frame_connection(self) -> Iterator[adbc.Connection]:
+        """A reader of frames; one that failed, whatever the reason, is not used again."""
         try:
-            connection = self._frames.get(timeout=self._timeout)
+            kept = connection = self._frames.get(timeout=self._timeout)
         except queue.Empty:
             raise DatabaseUnavailable(f"No reader became free in {self._timeout:g} s") from None
         try:
-            if connection is None:
-                connection = adbc.connect(self.url, autocommit=True)
+            connection = connection or adbc.connect(self.url, autocommit=True)
             yield connection
-        except AdbcOperationalError as cause:
+        except BaseException as cause:
             _discard(connection)
             connection = None
-            raise DatabaseUnavailable("PostgreSQL went away in the middle of a read") from cause
+            if isinstance(cause, AdbcError) and (reason := unavailable(cause)):
+                raise (_Stale if kept and reason == WENT_AWAY else DatabaseUnavailable)(reason) from cause
+            raise
         finally:
             self._frames.put(connection)
 
@@ -92,15 +130,24 @@ class Database:
         for _ in range(FRAME_CONNECTIONS):
             _discard(self._frames.get())
             self._frames.put(None)
-        if "pool" in self.__dict__:
-            self.pool.close()
-            del self.__dict__["pool"]
+        with self._one_at_a_time:
+            pool, self._pool = self._pool, None
+        if pool:
+            pool.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def unavailable(cause: psycopg.Error | AdbcError) -> str | None:
+    """What to tell where PostgreSQL could not do its part; None for an error in what it was asked."""
+    if reason := REFUSALS.get(cause.sqlstate or ""):
+        return reason
+    lost = isinstance(cause, psycopg.OperationalError | AdbcOperationalError)
+    return WENT_AWAY if lost else None
 
 
 def _discard(connection: adbc.Connection | None) -> None:
