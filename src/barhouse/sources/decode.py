@@ -51,9 +51,12 @@ def promised(
     except pl.exceptions.PolarsError:
         return None
     cells = answer[rows].item()
-    if cells is None or any(cells.struct.field(name).null_count() for name in needed):
+    if cells is None:
         return None
-    return answer.drop(rows).row(0, named=True), cells.struct.unnest()
+    found = cells.struct.unnest()
+    if any(found[name].null_count() for name in needed):
+        return None
+    return answer.drop(rows).row(0, named=True), found
 
 
 def _has_flags(payload: bytes, names: Sequence[str]) -> bool:

@@ -165,8 +165,8 @@ class Polygon:
         for noun, field, parse in EVENTS:
             parse_own = partial(parse, ticker=ticker)
             frames.append((await self._read(f"/v3/reference/{noun}", _dated(ticker, field, span), parse_own)).rows)
-        actions = pl.concat(frames).unique(maintain_order=True)
-        return actions.filter(within(span, "effective"))
+        told = pl.concat(frames)
+        return told.unique(maintain_order=True).filter(within(span, "effective")) if told.height else told
 
     async def close(self) -> None:
         """End the connections."""

@@ -9,8 +9,6 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.model import BARS, Timeframe, at
 
-BARE = pl.DataFrame(schema=BARS).schema
-
 
 def placed(
     rows: pl.DataFrame, timeframe: Timeframe, calendar: Calendar, *, now: datetime, delay: timedelta
@@ -21,9 +19,11 @@ def placed(
     """
     slots = rows.with_columns(calendar.canonical(rows["time"], timeframe).alias("time"))
     located = calendar.located(slots, timeframe)
-    missing = [pl.lit(None, kind).alias(name) for name, kind in BARE.items() if name not in located.columns]
     forming = (pl.col("closes") + delay > at(now)).fill_null(False)
-    return located.with_columns(*missing).with_columns(forming=forming).select(*BARS, "origin").cast(BARE)
+    known = {**{name: pl.col(name) for name in located.columns}, "forming": forming}
+    return located.select(
+        *(known.get(name, pl.lit(None)).cast(kind).alias(name) for name, kind in BARS.items()), "origin"
+    )
 
 
 def astray(rows: pl.DataFrame, raw: pl.DataFrame, timeframe: Timeframe, calendar: Calendar) -> pl.DataFrame:
