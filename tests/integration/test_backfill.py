@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from barhouse.api import vendor_side
@@ -25,7 +26,7 @@ from barhouse.store import coverage, instruments
 from barhouse.store.coverage import State
 from barhouse.store.postgres import Database
 from tests.answers import kept, real
-from tests.vendors import HTML, Reply, vendor
+from tests.vendors import HTML, Reply, Request, Script, vendor
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 WHOLE = Span(datetime(2000, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
@@ -113,6 +114,48 @@ def test_splits_are_known_and_features_see_through_them(db: Database, vendors: s
         ).fetchall()
     rows = {row[0].date().isoformat(): row[4] for row in stored(db, aapl)}
     assert change == pytest.approx(rows["2005-02-28"] / (rows["2005-02-25"] / 2) - 1)
+
+
+def without_actions(vendors: str) -> Script:
+    """A vendor whose plan has no corporate actions."""
+
+    def script(request: Request) -> Reply:
+        if request.path.startswith("/v3/reference"):
+            return Reply(b'{"status":"NOT_AUTHORIZED","message":"Your plan does not include this."}', status=403)
+        return Reply(httpx.get(vendors + request.target, headers={"authorization": "Bearer k"}).content)
+
+    return script
+
+
+def splits(db: Database) -> list[tuple[str, str]]:
+    with db.connection() as connection:
+        return connection.execute(
+            "SELECT effective::text, name FROM corporate_action JOIN source ON code = source WHERE kind = 'split' "
+            "ORDER BY 1"
+        ).fetchall()
+
+
+def test_splits_that_one_source_refuses_are_told_by_the_next(db: Database, vendors: str) -> None:
+    aapl = kept(db, "AAPL")
+    with vendor(without_actions(vendors)) as poor:
+        polygon: Source = Polygon(poor.url, "k", calls_per_minute=0, retry=QUICK)
+        [outcome] = brought(db, {"polygon": polygon, "yahoo": at(vendors)["yahoo"]}, [aapl])
+
+    assert outcome.inserted == 3270
+    assert [type(error) for error in outcome.errors] == [NotEntitled]
+    assert splits(db) == [("2000-06-21", "yahoo"), ("2005-02-28", "yahoo")]
+
+
+def test_splits_that_nobody_told_are_asked_for_again_by_the_next_backfill(db: Database, vendors: str) -> None:
+    aapl = kept(db, "AAPL")
+    first_years = Span(WHOLE.start, datetime(2008, 1, 1, tzinfo=UTC))
+    with vendor(without_actions(vendors)) as poor:
+        brought(db, {"polygon": Polygon(poor.url, "k", calls_per_minute=0, retry=QUICK)}, [aapl], first_years)
+    assert splits(db) == []
+
+    brought(db, {"polygon": at(vendors)["polygon"]}, [aapl])
+
+    assert splits(db) == [("2000-06-21", "polygon"), ("2005-02-28", "polygon")]
 
 
 def test_an_interrupted_backfill_goes_on_where_it_stopped(db: Database, vendors: str) -> None:

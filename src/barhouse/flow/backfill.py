@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import anyio
@@ -15,9 +15,10 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from barhouse.calendar import Calendar
 from barhouse.errors import SourceError
 from barhouse.flow import sessions
+from barhouse.flow.actions import learn
 from barhouse.flow.ingest import Batch, keep, note
 from barhouse.flow.plan import Piece
-from barhouse.model import AssetClass, Series, Span, merged
+from barhouse.model import EARLIEST, AssetClass, Series, Span, merged
 from barhouse.sources import fallback
 from barhouse.sources.base import Fetched, Source
 from barhouse.store.coverage import State
@@ -134,9 +135,9 @@ async def _read_all(
 async def _read(
     run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], limiter: anyio.CapacityLimiter
 ) -> None:
-    """Read the pieces of one series, oldest first; the first answer brings the splits and dividends along."""
+    """Read the pieces of one series, oldest first; with the first answer come the splits and dividends."""
     calendar = await anyio.to_thread.run_sync(sessions.calendar, run.db, pieces[0].series.instrument.exchange)
-    asked = False
+    asked = pieces[0].series.instrument.asset_class is AssetClass.CRYPTO
     async with limiter:
         for piece in pieces:
             attempts = await fallback.fetch(piece.series, piece.span, calendar, piece.sources, run.now)
@@ -147,7 +148,9 @@ async def _read(
                 source = next(each for each in piece.sources if each.name == attempt.source)
                 fetched = attempt.fetched
                 if not asked and fetched.bars.height:
-                    fetched, asked = await _with_actions(run, piece, source, fetched), True
+                    asked = True
+                    if not fetched.actions.height:
+                        await _learn_actions(run, piece, source)
                 await send.send((piece, source, fetched))
             _account(run, piece, attempts)
 
@@ -169,17 +172,21 @@ def _account(run: Run, piece: Piece, attempts: Sequence[fallback.Attempt]) -> No
         run.watch(piece, None)
 
 
-async def _with_actions(run: Run, piece: Piece, source: Source, fetched: Fetched) -> Fetched:
-    """The answer with all splits and dividends since its first bar, so that features see them from the start."""
-    if piece.series.instrument.asset_class is AssetClass.CRYPTO or fetched.actions.height:
-        return fetched
-    try:
-        told = await source.actions(piece.series, Span(piece.span.start, run.now))
-    except SourceError as error:
-        log.warning("actions_unread", symbol=piece.series.instrument.symbol, source=source.name, error=str(error))
-        run.outcomes[piece.series].errors.append(error)
-        return fetched
-    return replace(fetched, actions=told)
+async def _learn_actions(run: Run, piece: Piece, source: Source) -> None:
+    """All splits and dividends there ever were, before the first bars are kept: features see them from the start.
+
+    Who gave the bars is asked first, then the others; what nobody tells, the next backfill asks for again.
+    """
+    instrument = piece.series.instrument
+    for asked in (source, *(other for other in piece.sources if other is not source)):
+        try:
+            told = await asked.actions(piece.series, Span(EARLIEST, run.now))
+        except SourceError as error:
+            log.warning("actions_unread", symbol=instrument.symbol, source=asked.name, error=str(error))
+            run.outcomes[piece.series].errors.append(error)
+        else:
+            await anyio.to_thread.run_sync(learn, run.db, instrument, told, asked.name)
+            return
 
 
 async def _keep_all(run: Run, receive: MemoryObjectReceiveStream[Answer], gathering: anyio.Lock) -> None:
