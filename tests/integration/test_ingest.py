@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from threading import Thread
 from typing import Any
 
@@ -12,11 +14,12 @@ import psycopg
 import pytest
 
 from barhouse import features
-from barhouse.errors import BarhouseError
+from barhouse.errors import BarhouseError, CannotServe, SourceUnavailable
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
-from barhouse.model import ACTIONS, Series, Span
+from barhouse.flow.ingest import Batch, keep, note
+from barhouse.model import ACTIONS, Series, Span, Timeframe
 from barhouse.sources.base import Fetched
+from barhouse.sources.fallback import Attempt
 from barhouse.store import coverage
 from barhouse.store.fetches import Fetch
 from barhouse.store.postgres import Database
@@ -285,3 +288,56 @@ def test_what_is_written_at_once_bears_one_instant_in_every_series(db: Database,
     assert asked(db, "SELECT DISTINCT revised_at FROM series") == asked(
         db, "SELECT DISTINCT correction_timestamp FROM data_corrections"
     )
+
+
+def test_a_split_learnt_late_recomputes_the_week_that_it_falls_in(db: Database, aapl: Series) -> None:
+    calendar = sessions.calendar(db, "XNYS")
+    weeks = calendar.build(real("AAPL")[:400], Timeframe.D1, Timeframe.W1)
+    split = pl.DataFrame([("split", date(2000, 6, 21), 2.0, None, None)], schema=ACTIONS, orient="row")  # a Wednesday
+    late, whole = kept(db, "LATE", Timeframe.W1), kept(db, "WHOLE", Timeframe.W1)
+
+    keep_one(db, answer(late, weeks))
+    keep_one(db, answer(late, weeks, actions=split))
+    keep_one(db, answer(whole, weeks, actions=split))
+
+    computed = [
+        asked(db, f"SELECT time, {FEATURES} FROM bar_feature WHERE instrument = {series.instrument.number} ORDER BY 1")
+        for series in (late, whole)
+    ]
+    assert computed[0] == computed[1]
+
+
+def test_what_a_source_does_not_reach_is_no_fetch_that_failed(db: Database, aapl: Series) -> None:
+    span = Span(datetime(2000, 1, 3, tzinfo=UTC), datetime(2000, 2, 1, tzinfo=UTC))
+    calendar = sessions.calendar(db, "XNYS")
+
+    for error in (CannotServe("yahoo", "beyond its reach"), SourceUnavailable("polygon", "it did not answer")):
+        note(db, aapl, calendar, Attempt(error.source, span, error=error), span.end)
+
+    assert asked(db, "SELECT source, success FROM enrichment_fetch_log") == [("polygon", False)]
+    with db.connection() as connection:
+        told = coverage.of_series(connection, aapl)
+    assert {source: stretch.state for source, [stretch] in told.items()} == {
+        "yahoo": coverage.State.UNREACHABLE,
+        "polygon": coverage.State.FAILED,
+    }
+
+
+def test_notes_and_answers_of_one_series_at_once_lay_no_stretch_over_another(db: Database, aapl: Series) -> None:
+    rows, calendar = real("AAPL"), sessions.calendar(db, "XNYS")
+    keep_one(db, answer(aapl, rows))
+    gone = SourceUnavailable("polygon", "it did not answer")
+    years = [Span(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)) for year in range(2001, 2009)]
+
+    def read_again(span: Span) -> None:
+        if span.start.year % 2:
+            note(db, aapl, calendar, Attempt("polygon", span, error=gone), span.end)
+        else:
+            within = pl.col("time").is_between(span.start, span.end, closed="left")
+            keep_one(db, answer(aapl, rows.filter(within), span=span))
+
+    with ThreadPoolExecutor(len(years)) as readers:
+        list(readers.map(read_again, years))
+
+    stretches = asked(db, "SELECT span_start, span_end FROM coverage ORDER BY 1")
+    assert all(before[1] == after[0] for before, after in pairwise(stretches))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 from psycopg import Connection
 
 from barhouse.flow import sessions
 from barhouse.flow.enrich import MOMENTS, Kind, enrich
-from barhouse.model import BARS, INSTANT, Instrument, Schema, Series
+from barhouse.model import BARS, INSTANT, Instrument, Schema, Series, Timeframe
 from barhouse.store import actions, bars, features, instruments
 from barhouse.store.postgres import Database
 
@@ -45,9 +45,7 @@ def _recompute(
 ) -> None:
     """The features of a series from its first changed split on, as far as it bears."""
     moved = pl.DataFrame(
-        [(series.instrument.number, datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in days],
-        schema=MOMENTS,
-        orient="row",
+        [(series.instrument.number, _touched(day, series.timeframe)) for day in days], schema=MOMENTS, orient="row"
     )
     enriched = enrich(db, NO_BARS, kind, splits=splits, moved=moved, expects=frozenset())
     if enriched.features.is_empty():
@@ -58,3 +56,9 @@ def _recompute(
         pl.DataFrame([(series.instrument.number, 0, None, None)], schema=NOTHING_NEW, orient="row"),
         series.timeframe,
     )
+
+
+def _touched(day: date, timeframe: Timeframe) -> datetime:
+    """From when on a split of that day can touch bars: its week; exchanges far in the east open on the eve by UTC."""
+    back = max(day.weekday(), 1) if timeframe is Timeframe.W1 else 1
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=back)

@@ -267,12 +267,17 @@ def _cover(
 
 
 def note(db: Database, series: Series, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
-    """Write down that a source could not give a span, and why: it was not read, so it is not empty."""
+    """Write down that a source could not give a span, and why: it was not read, so it is not empty.
+
+    What a source does not reach it was not even asked for: that is no fetch.
+    """
+    state, reason = coverage.State(attempt.state), str(attempt.error)
     with db.transaction() as connection:
+        bars.lock(connection, series.timeframe, [series.instrument.number])
         source = instruments.source_code(connection, attempt.source)
-        [number] = fetches.reserve(connection, 1)
-        reason = str(attempt.error)
-        state = coverage.State(attempt.state)
-        fetches.log(connection, [Fetch(number, series, attempt.source, attempt.span, error=reason)])
+        number = None
+        if state is not coverage.State.UNREACHABLE:
+            [number] = fetches.reserve(connection, 1)
+            fetches.log(connection, [Fetch(number, series, attempt.source, attempt.span, error=reason)])
         stretch = coverage.Stretch(attempt.span, state, now, reason, fetch_id=number)
         coverage.record(connection, series, source, stretch, revisit(calendar))
