@@ -182,3 +182,11 @@ def test_the_packed_key_can_be_taken_apart(database_url: str, instrument: int, t
     assert row is not None
     packed, second = row
     assert (packed >> 39, packed >> 35 & 0xF, (packed & (1 << 35) - 1) - (1 << 34)) == (instrument, timeframe, second)
+
+
+@pytest.mark.parametrize("time", ["to_timestamp(1577923200000)", "'infinity'", "'0202-01-02Z'"])
+def test_a_bar_of_another_age_is_refused_since_it_would_break_every_reader(database_url: str, time: str) -> None:
+    statement = f"INSERT INTO market_data (symbol, timeframe, time, close) VALUES ('AAPL', '1d', {time}, 1)"
+
+    with psycopg.connect(database_url) as connection, pytest.raises(errors.CheckViolation, match="our_centuries"):
+        connection.execute(statement.encode())
