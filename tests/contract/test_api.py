@@ -74,11 +74,22 @@ def frame(bars: list[dict[str, Any]]) -> pl.DataFrame:
     return text.with_columns(pl.col("time").str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC"))
 
 
-@pytest.mark.parametrize("limit", [1000, 1300])
-def test_following_the_cursor_gives_every_real_bar_once_and_in_order(api: TestClient, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("limit", "counts"),
+    [
+        (1000, [1000, 1000, 1000, 270]),
+        (1300, [1300, 1300, 670]),
+        (654, [654] * 5),
+        (1635, [1635, 1635]),
+        (3270, [3270]),
+    ],
+)
+def test_following_the_cursor_gives_every_real_bar_once_and_in_order(
+    api: TestClient, limit: int, counts: list[int]
+) -> None:
     pages = list(paged(api, limit))
 
-    assert [page["count"] for page in pages[:-1]] == [limit] * (3270 // limit)
+    assert [page["count"] for page in pages] == counts
     bars = frame([bar for page in pages for bar in page["data"]])
     assert_frame_equal(bars.select(FIVE), real("AAPL").select(FIVE))
 

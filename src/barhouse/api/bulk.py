@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import polars as pl
@@ -25,6 +26,15 @@ def _written(frame: pl.DataFrame) -> pl.DataFrame:
     if frame.select(has_fraction.any()).item():
         whole = pl.when(has_fraction).then(broken).otherwise(whole)
     return frame.with_columns(whole)
+
+
+def ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same pages, each next one being read while one is written and sent."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, pages, None)
+        while (page := coming.result()) is not None:
+            coming = reader.submit(next, pages, None)
+            yield page
 
 
 def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:

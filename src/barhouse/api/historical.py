@@ -121,7 +121,7 @@ async def _streamed(
 ) -> Response:
     """All bars, read while they are sent; what goes wrong before the first byte still has its own status."""
     media_type, write = bulk.FORMATS[form]
-    pieces = write(reading.pages(db, selection, limit=limit))
+    pieces = write(bulk.ahead(reading.pages(db, selection, limit=limit)))
     first = await anyio.to_thread.run_sync(next, pieces)
     name = f"{selection.series.instrument.symbol}_{selection.series.timeframe}.{form}"
     named = headers | {"Content-Disposition": f'attachment; filename="{name}"'}
