@@ -20,6 +20,9 @@ from barhouse.store.postgres import Database
 from bench.data import MILLION, answers
 from bench.harness import RUNS, Figure, copied, emptied, figure, in_turn, medians, seconds, warehouse
 
+CHUNK = 20_000
+"""Rows at a time that the ceiling sends."""
+
 TOGETHER = 10
 """Series a transaction, as in a backfill."""
 
@@ -37,7 +40,7 @@ class Ready:
         """What is in a table now, without the columns that are NULL throughout."""
         frame = db.frame(f"SELECT * FROM {table} ORDER BY instrument, time".encode())
         filled = [name for name in frame.columns if frame[name].null_count() < frame.height]
-        return cls(table, filled, list(encoded(frame.select(filled))))
+        return cls(table, filled, list(encoded(frame.select(filled), CHUNK)))
 
     def send(self, connection: psycopg.Connection) -> None:
         """COPY it."""

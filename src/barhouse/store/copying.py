@@ -7,25 +7,26 @@ from collections.abc import Iterator
 import pgpq
 import polars as pl
 from psycopg import Connection, sql
+from psycopg.copy import QueuedLibpqWriter
 
-CHUNK = 20_000
-"""Rows encoded at a time: a few megabytes, so that encoding and sending stay in the cache."""
+CHUNK = 5_000
+"""Rows encoded at a time: about a megabyte, so that PostgreSQL has work while the next ones are encoded."""
 
 
 def copy_in(connection: Connection, table: str, frame: pl.DataFrame) -> None:
     """Append `frame` to `table`, column for column; its types are those of the table."""
     columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), columns)
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
         for chunk in encoded(frame):
             copy.write(chunk)
 
 
-def encoded(frame: pl.DataFrame) -> Iterator[bytes]:
-    """`frame` in PostgreSQL's binary COPY format, in pieces of `CHUNK` rows."""
+def encoded(frame: pl.DataFrame, rows: int = CHUNK) -> Iterator[bytes]:
+    """`frame` in PostgreSQL's binary COPY format, so many `rows` at a time."""
     table = frame.to_arrow()
     encoder = pgpq.ArrowToPostgresBinaryEncoder(table.schema)
     yield encoder.write_header()
-    for batch in table.to_batches(max_chunksize=CHUNK):
+    for batch in table.to_batches(max_chunksize=rows):
         yield encoder.write_batch(batch)
     yield encoder.finish()
