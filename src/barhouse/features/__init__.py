@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from barhouse.features.compute import WARMUP, compute, warmup
+from barhouse.features.ground import LONGEST_QUIET
 from barhouse.features.registry import registry
 
 SUBJECTS = ("returns", "volatility", "structure", "volume", "regimes", "trend", "crypto")
@@ -13,4 +14,4 @@ SUBJECTS = ("returns", "volatility", "structure", "volume", "regimes", "trend", 
 for _subject in SUBJECTS:
     import_module(f"barhouse.features.{_subject}")
 
-__all__ = ["SUBJECTS", "WARMUP", "compute", "registry", "warmup"]
+__all__ = ["LONGEST_QUIET", "SUBJECTS", "WARMUP", "compute", "registry", "warmup"]

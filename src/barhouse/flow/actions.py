@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 from psycopg import Connection
 
-from barhouse.flow import sessions
+from barhouse.flow import holes, sessions
 from barhouse.flow.enrich import MOMENTS, Kind, enrich
 from barhouse.model import BARS, INSTANT, Instrument, Schema, Series, Timeframe
 from barhouse.store import actions, bars, features, instruments
@@ -47,7 +47,8 @@ def _recompute(
     moved = pl.DataFrame(
         [(series.instrument.number, _touched(day, series.timeframe)) for day in days], schema=MOMENTS, orient="row"
     )
-    enriched = enrich(db, NO_BARS, kind, splits=splits, moved=moved, expects=frozenset())
+    read = holes.read(connection, [series.instrument.number], series.timeframe)
+    enriched = enrich(db, NO_BARS, kind, splits=splits, read=read, moved=moved, expects=frozenset())
     if enriched.features.is_empty():
         return
     features.replace(connection, enriched.features, series.timeframe)

@@ -44,8 +44,6 @@ class Enriched:
     bars: pl.DataFrame
     features: pl.DataFrame
     """instrument, time, a column a feature."""
-    stretches: pl.DataFrame
-    """instrument, first, last: from when to when each series changes."""
 
 
 def enrich(
@@ -55,16 +53,18 @@ def enrich(
     *,
     splits: pl.DataFrame,
     expects: frozenset[str],
+    read: pl.DataFrame | None,
     moved: pl.DataFrame = NONE_MOVED,
 ) -> Enriched:
     """Judge and enrich `fresh` bars beside those that are stored around them.
 
-    `moved` (instrument, time) are instants from which a split was learnt only now: features from there on are
-    computed anew too. `expects` are the columns that the source normally sends beyond the five.
+    `moved` (instrument, time) are instants from which features look different now, since a split was learnt or a hole
+    turned out to be none: those from there on are computed anew too. `read` is what was ever read of the series, as
+    `features.compute` wants it; `expects` are the columns that the source normally sends beyond the five.
     """
     stretches = _stretches(fresh, moved)
     around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=kind.bearing, columns=CONTEXT)
-    computed = _features(fresh, around, stretches, splits, kind)
+    computed = _features(fresh, around, stretches, kind, splits=splits, read=read)
     flagged = checks.flag(
         fresh,
         before=around,
@@ -75,7 +75,7 @@ def enrich(
     )
     shares = computed.select(*KEY, feature_finite="finite", feature_applicable="applicable")
     scored = checks.score(flagged.join(shares, on=KEY, how="left", maintain_order="left"), expects=expects)
-    return Enriched(scored, computed.drop("finite", "applicable"), stretches)
+    return Enriched(scored, computed.drop("finite", "applicable"))
 
 
 def _stretches(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
@@ -84,7 +84,13 @@ def _stretches(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
 
 
 def _features(
-    fresh: pl.DataFrame, around: pl.DataFrame, stretches: pl.DataFrame, splits: pl.DataFrame, kind: Kind
+    fresh: pl.DataFrame,
+    around: pl.DataFrame,
+    stretches: pl.DataFrame,
+    kind: Kind,
+    *,
+    splits: pl.DataFrame,
+    read: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """The features of the fresh bars and of those behind them that they bear on, but not of the warm-up."""
     regular = fresh.filter(~pl.col("extended") & ~pl.col("forming")).select(CONTEXT)
@@ -95,6 +101,7 @@ def _features(
         timeframe=kind.timeframe,
         calendar=kind.calendar,
         splits=splits,
+        read=read,
     )
     if past.is_empty():
         return computed

@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from barhouse import checks
 from barhouse.calendar import Calendar
+from barhouse.flow import holes
 from barhouse.flow.actions import learn
 from barhouse.flow.enrich import KEY, Kind, enrich
 from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe, at
@@ -72,10 +73,7 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
         ids = dict(zip(_keys(batch), fetches.reserve(connection, len(batch.fetched)), strict=True))
         ranks = _outranked(connection, batch)
         difference = bars.compared(db, connection, sound, batch.timeframe, outranks=ranks)
-        stamps = {}
-        if difference.fresh.height:
-            written = _write(db, connection, batch, difference, source, ids)
-            stamps = bars.stamp(connection, written, batch.timeframe)
+        stamps = _write(db, connection, batch, difference, source, ids)
         told = _told(batch, ids, sifted, sound, difference, stamps)
         _write_down(connection, batch, difference, ids, stamps)
         _set_aside(connection, batch, sifted, source, ids)
@@ -126,17 +124,33 @@ def _write(
     difference: Difference,
     source: int,
     ids: dict[int, int],
-) -> pl.DataFrame:
-    """Write what is new or changed, and the features that hang on it: instrument, first, last, inserted."""
+) -> dict[int, datetime]:
+    """Write what is new or changed, and the features that hang on it; the instant of each series that was written.
+
+    A series without a fresh bar has features to write where the answer tells that a hole is none.
+    """
+    read, closed = holes.closed(holes.read(connection, _keys(batch), batch.timeframe), batch.fetched)
+    moved = closed.join(difference.fresh, on="instrument", how="anti")
+    if difference.fresh.is_empty() and moved.is_empty():
+        return {}
     held = bars.whole(db, difference.changed.select(KEY), batch.timeframe)
     fresh = _merged(difference, held).with_columns(source=pl.lit(source, pl.Int16))
     splits = actions.splits(connection, _keys(batch))
-    enriched = enrich(db, fresh, batch.kind, splits=splits, expects=batch.fetched[0].expects)
+    expects = batch.fetched[0].expects
+    enriched = enrich(db, fresh, batch.kind, splits=splits, read=read, moved=moved, expects=expects)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
     _store(connection, rows, difference, held, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)
-    inserted = difference.new.group_by("instrument").agg(inserted=pl.len())
-    return enriched.stretches.join(inserted, on="instrument", how="left").with_columns(pl.col("inserted").fill_null(0))
+    return bars.stamp(connection, _written(difference, enriched.features), batch.timeframe)
+
+
+def _written(difference: Difference, features: pl.DataFrame) -> pl.DataFrame:
+    """The series that were written: how many bars of each are new, the first and the last of those that came."""
+    fresh = difference.fresh.group_by("instrument").agg(first=pl.min("time"), last=pl.max("time"))
+    inserted = difference.new.group_by("instrument").agg(inserted=pl.len().cast(pl.Int64))
+    every = pl.concat([fresh["instrument"], features["instrument"]]).unique().to_frame()
+    both = every.join(fresh, on="instrument", how="left").join(inserted, on="instrument", how="left")
+    return both.with_columns(pl.col("inserted").fill_null(0))
 
 
 def _merged(difference: Difference, held: pl.DataFrame) -> pl.DataFrame:

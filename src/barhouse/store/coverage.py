@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import polars as pl
 from psycopg import Connection
 
-from barhouse.model import Series, Span
+from barhouse.model import INSTANT, Schema, Series, Span, Timeframe
 from barhouse.store.queries import queries
 
 query = queries("coverage")
@@ -63,6 +64,16 @@ def of_series(connection: Connection, series: Series) -> dict[str, list[Stretch]
     for source, start, end, state, read_at, reason, attempts in rows:
         told[source].append(Stretch(Span(start, end), State(state), read_at, reason, attempts))
     return dict(told)
+
+
+READ: Schema = {"instrument": pl.Int32(), "start": INSTANT, "end": INSTANT}
+"""Stretches of series: starts are in them, ends are not."""
+
+
+def read(connection: Connection, instruments: Iterable[int], timeframe: Timeframe) -> pl.DataFrame:
+    """The spans of some series that any source was read for (`READ`), in no order; they may overlap."""
+    parameters = {"instruments": list(instruments), "timeframe": timeframe.code}
+    return pl.DataFrame(connection.execute(query.read, parameters).fetchall(), schema=READ, orient="row")
 
 
 def record(connection: Connection, series: Series, source: int, stretch: Stretch, revisit: timedelta) -> None:

@@ -6,6 +6,12 @@ JOIN source s ON s.code = c.source
 WHERE c.instrument = %(instrument)s AND c.timeframe = %(timeframe)s
 ORDER BY s.name, c.span_start;
 
+-- name: read
+-- Which spans of some series any source was read for, whether it had bars there or none.
+SELECT instrument, span_start, span_end
+FROM coverage
+WHERE instrument = ANY (%(instruments)s) AND timeframe = %(timeframe)s AND state IN ('fetched', 'empty');
+
 -- name: take
 -- Takes the stretches that overlap or touch a span out of the table, to be laid anew around it.
 DELETE FROM coverage
