@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.bring import bring, results
-from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_class, configured, moment, span
+from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_class, configured, span
 from barhouse.errors import RequestError
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import named
 from barhouse.flow.warehouse import opened
-from barhouse.model import AssetClass, Series, Span, Timeframe
+from barhouse.model import AssetClass, Series, Span, Timeframe, moment
 from barhouse.sources import configured as sources_of
 from barhouse.sources.base import Source
 from barhouse.store import instruments

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 
 from barhouse.config import Settings, settings
-from barhouse.errors import InvalidParameter
-from barhouse.model import AssetClass, Span, Timeframe
+from barhouse.model import AssetClass, Span, Timeframe, moment
 
 Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
@@ -48,15 +47,6 @@ def configured(data_dir: Path | None) -> Settings:
 def asset_class(name: str | None) -> AssetClass | None:
     """The asset class that was named, if one was."""
     return None if name is None else AssetClass.of(name)
-
-
-def moment(text: str) -> datetime:
-    """An instant as people write it; a bare date is its midnight in UTC. InvalidParameter (422) for other words."""
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidParameter(f"{text!r} is no date: write 2024-01-31 or 2024-01-31T14:30:00Z") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
 def span(start: str | None, end: str | None, timeframe: Timeframe, now: datetime) -> Span:

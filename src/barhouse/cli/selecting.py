@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from barhouse import features
-from barhouse.cli.options import asset_class, moment
+from barhouse.cli.options import asset_class
 from barhouse.errors import RequestError
 from barhouse.flow.instruments import find
-from barhouse.model import AssetClass, Series, Span, Timeframe
+from barhouse.model import AssetClass, Series, Span, Timeframe, moment
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection

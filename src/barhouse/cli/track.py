@@ -9,12 +9,12 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from barhouse.cli.options import HISTORY, Class, DataDir, Symbols, Timeframes, asset_class, configured, midnight, moment
+from barhouse.cli.options import HISTORY, Class, DataDir, Symbols, Timeframes, asset_class, configured, midnight
 from barhouse.config import Settings
 from barhouse.flow.track import Promise, named, promise
 from barhouse.flow.track import track as keep_tracking
 from barhouse.flow.warehouse import opened
-from barhouse.model import AssetClass, Series, Span, Timeframe, instant
+from barhouse.model import AssetClass, Series, Span, Timeframe, instant, moment
 from barhouse.sources import configured as sources_of
 
 
