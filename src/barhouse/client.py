@@ -17,9 +17,8 @@ import polars as pl
 from barhouse import errors
 from barhouse.errors import BarhouseError, InvalidParameter, ServerUnavailable
 from barhouse.features import registry
-from barhouse.flow import instruments
+from barhouse.flow import instruments, reads
 from barhouse.model import INSTANT, AssetClass, Schema, Series, Span, Timeframe, instant, moment
-from barhouse.store import reading
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
@@ -159,7 +158,7 @@ class _Stored:
             extended=asked.session == "all",
             features=tuple(registry) if features else (),
         )
-        return reading.bars(self._db, selection, limit=sys.maxsize)
+        return reads.bars(self._db, selection, limit=sys.maxsize)
 
     def series(self) -> Iterable[Mapping[str, Any]]:
         return instruments.described(self._db)

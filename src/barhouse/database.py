@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from barhouse.flow import ingest, instruments, plan, sessions, track
-from barhouse.store import reading
+from barhouse.flow import ingest, instruments, plan, reads, sessions, track
 from barhouse.store.postgres import Database
 
 
@@ -17,9 +16,9 @@ class DatabaseService(Database):
     named = track.named
     track = track.track
 
-    bars = reading.bars
-    newest = reading.newest
-    pages = reading.pages
+    bars = reads.bars
+    newest = reads.newest
+    pages = reads.pages
 
     plan = plan.plan
     keep = ingest.keep

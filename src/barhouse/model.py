@@ -81,6 +81,22 @@ class Timeframe(StrEnum):
         return next(member for member in cls if member.code == code)
 
 
+class Adjust(StrEnum):
+    """For which corporate actions prices are adjusted: none, splits, or all (splits and dividends)."""
+
+    NONE = "none"
+    SPLITS = "splits"
+    ALL = "all"
+
+    @classmethod
+    def of(cls, name: str) -> Adjust:
+        """The adjustment called `name`; InvalidParameter (422) for any other."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise InvalidParameter(f"adjust: {name!r} is none of {', '.join(cls)}") from None
+
+
 ALWAYS_OPEN = "24/7"
 NEW_YORK = "XNYS"
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,8 +15,8 @@ from barhouse.api.asking import AskedSeries, found
 from barhouse.api.deps import Served
 from barhouse.api.historical import Symbol
 from barhouse.api.understood import parameters, understood
+from barhouse.flow import reads
 from barhouse.model import instant
-from barhouse.store import reading
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 
@@ -49,7 +49,7 @@ async def quant(symbol: Symbol, asked: Question, served: Served) -> Response:
 
 
 def _newest(db: Database, selection: Selection, limit: int) -> bytes:
-    frame = reading.newest(db, selection, limit)
+    frame = reads.newest(db, selection, limit)
     ends = {"start": instant(frame["time"][0]), "end": instant(frame["time"][-1])} if frame.height else None
     head = {
         "symbol": selection.series.instrument.symbol,

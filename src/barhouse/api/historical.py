@@ -17,8 +17,8 @@ from barhouse.api.asking import Asked, cursor, found
 from barhouse.api.deps import Served, Warehouse
 from barhouse.api.understood import parameters, understood
 from barhouse.errors import InvalidParameter
+from barhouse.flow import reads
 from barhouse.model import Span, instant
-from barhouse.store import reading
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
@@ -92,7 +92,7 @@ def _short(selection: Selection, span: Span, rows: list[dict[str, Any]], page: i
 
 def _long(db: Database, selection: Selection, span: Span, page: int) -> bytes:
     """A page of JSON out of a frame."""
-    frame = reading.bars(db, selection, page + 1)
+    frame = reads.bars(db, selection, page + 1)
     rows, more = frame.head(page), cursor(frame["time"][page - 1]) if frame.height > page else None
     head = orjson.dumps(_head(selection, span, rows, more))
     return b"".join([head[:-1], b',"data":', bulk.json_rows(rows), b"}"])
@@ -121,7 +121,7 @@ async def _streamed(
 ) -> Response:
     """All bars, read while they are sent; what goes wrong before the first byte still has its own status."""
     media_type, write = bulk.FORMATS[form]
-    pieces = write(bulk.ahead(reading.pages(db, selection, limit=limit)))
+    pieces = write(bulk.ahead(reads.pages(db, selection, limit=limit)))
     first = await anyio.to_thread.run_sync(next, pieces)
     name = f"{selection.series.instrument.symbol}_{selection.series.timeframe}.{form}"
     named = headers | {"Content-Disposition": f'attachment; filename="{name}"'}

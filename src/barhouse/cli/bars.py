@@ -14,9 +14,10 @@ from rich.table import Table
 from barhouse.cli.options import Class, DataDir, Features, OneTimeframe, Symbol, configured
 from barhouse.cli.selecting import selected
 from barhouse.cli.tables import listing, number
+from barhouse.flow.reads import newest
 from barhouse.flow.warehouse import opened
 from barhouse.model import Timeframe
-from barhouse.store.reading import Selection, newest
+from barhouse.store.reading import Selection
 
 SHOWN = ("open", "high", "low", "close", "volume", "vwap", "source", "quality_score", "flags")
 NAME_WIDTH, BAR_WIDTH = 20, 14

@@ -17,8 +17,8 @@ from rich.console import Console
 from barhouse.cli.options import Class, DataDir, Features, From, OneTimeframe, Symbol, To, configured
 from barhouse.cli.selecting import selected
 from barhouse.errors import RequestError
+from barhouse.flow.reads import pages
 from barhouse.flow.warehouse import opened
-from barhouse.store.reading import pages
 
 STDOUT = "-"
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%SZ"

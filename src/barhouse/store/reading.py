@@ -13,7 +13,7 @@ import polars as pl
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from barhouse.model import EXTRAS, INPUTS, INSTANT, PRICES, AssetClass, Schema, Series, Span
+from barhouse.model import EXTRAS, INPUTS, INSTANT, PRICES, Adjust, AssetClass, Schema, Series, Span
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 from barhouse.store.queries import queries
@@ -53,6 +53,10 @@ class Selection:
     extended: bool = False
     """Whether bars outside the regular session are wanted too."""
     features: tuple[str, ...] = ()
+    adjust: Adjust = Adjust.NONE
+    """Which corporate actions prices and volumes are adjusted for."""
+    as_of: datetime | None = None
+    """The instant whose knowledge is wanted; None is what is known now."""
 
     @property
     def schema(self) -> Schema:
