@@ -7,17 +7,16 @@ from collections.abc import Iterator
 import pgpq
 import polars as pl
 from psycopg import Connection, sql
-from psycopg.copy import QueuedLibpqWriter
 
 CHUNK = 5_000
-"""Rows encoded at a time: about a megabyte, so that PostgreSQL has work while the next ones are encoded."""
+"""Rows encoded at a time: about a megabyte, so that PostgreSQL works on it while the next ones are encoded."""
 
 
 def copy_in(connection: Connection, table: str, frame: pl.DataFrame) -> None:
     """Append `frame` to `table`, column for column; its types are those of the table."""
     columns = sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table), columns)
-    with connection.cursor() as cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for chunk in encoded(frame):
             copy.write(chunk)
 
