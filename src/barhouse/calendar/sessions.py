@@ -59,6 +59,19 @@ class Calendar:
             dates = dates.dt.offset_by("1d").dt.truncate("1w")
         return dates.cast(INSTANT).alias(stamps.name)
 
+    def holding(self, stamps: pl.Series, timeframe: Timeframe) -> pl.Series:
+        """The canonical times of the slots that bars stamped so lie in, on their grid or off it.
+
+        Null where there is no slot: on a day, or in a week, without session.
+        """
+        grid = self.grid(timeframe)
+        if timeframe.intraday:
+            return slots.holding(grid, self.zone, stamps.cast(INSTANT), timeframe)
+        if self.name == ALWAYS_OPEN:
+            return stamps.dt.truncate(timeframe)
+        slot = self.canonical(stamps, timeframe)
+        return pl.select(pl.when(slot.is_in(grid["anchor"].implode())).then(slot)).to_series()
+
     def located(self, bars: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         """The bars with where each one stands: [opens, closes, session, extended, on_grid].
 

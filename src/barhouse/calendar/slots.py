@@ -85,6 +85,21 @@ def located(stretches: pl.DataFrame, zone: str, times: pl.Series, timeframe: Tim
     )
 
 
+def holding(stretches: pl.DataFrame, zone: str, times: pl.Series, timeframe: Timeframe) -> pl.Series:
+    """The intraday slots that stamps fall into, also between two; null on a day without session."""
+    bars = nearest(stretches, times, timeframe)
+    past = _micros(pl.col("time") - pl.col("anchor"))
+    begun = pl.col("anchor") + (past - past % _us(timeframe.duration)).cast(pl.Duration("us"))
+    inside = (pl.col("time") >= pl.col("anchor")) & (pl.col("time") < pl.col("close"))
+    held = bars.select(slot=pl.when(inside).then(begun)).to_series()
+    if not held.has_nulls():
+        return held
+    clock = local(times, zone)
+    by_clock = (times - (clock - clock.dt.truncate(timeframe))).to_frame("slot")
+    traded = clock.dt.date().is_in(stretches["date"].implode())
+    return held.zip_with(held.is_not_null(), by_clock.select(pl.when(traded).then("slot")).to_series())
+
+
 def on(anchor: str, timeframe: Timeframe) -> pl.Expr:
     """Whether a bar's `time` is whole timeframes away from `anchor`."""
     return _micros(pl.col("time") - pl.col(anchor)) % _us(timeframe.duration) == 0

@@ -1,5 +1,6 @@
 """Whether a bar can be believed: hard checks, flags, and the score they make."""
 
+from barhouse.checks.doubles import doubles
 from barhouse.checks.history import flag
 from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
@@ -14,6 +15,7 @@ __all__ = [
     "Severity",
     "Sifted",
     "check",
+    "doubles",
     "flag",
     "registry",
     "score",
