@@ -16,7 +16,7 @@ from barhouse.errors import BarhouseError, RequestError
 
 
 class Verb(NamedTuple):
-    """Where a verb lives, and what it does: the first sentence of its own help."""
+    """Where a verb, or a group of them, lives, and what it does: the first sentence of its own help."""
 
     module: str
     function: str
@@ -81,8 +81,11 @@ class Verbs(TyperGroup):
 def _loaded(name: str) -> Any:
     """The command `name`, with all that it needs."""
     verb = VERBS[name]
+    found = getattr(import_module(f"barhouse.cli.{verb.module}"), verb.function)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_group(found)
     alone = typer.Typer(**PLAIN)
-    alone.command(name)(getattr(import_module(f"barhouse.cli.{verb.module}"), verb.function))
+    alone.command(name)(found)
     return typer.main.get_command(alone)
 
 
