@@ -8,6 +8,8 @@
     │   ├── UnknownCalendar    422
     │   ├── AmbiguousSymbol    409
     │   ├── InvalidParameter   422
+    │   ├── UnknownRecord      404
+    │   ├── Conflict           409
     │   └── UnreadableFile     422
     ├── SourceError            a vendor: the flow tries again, or asks the next one
     │   ├── SourceUnavailable  time-outs, resets, 5xx
@@ -90,6 +92,18 @@ class AmbiguousSymbol(RequestError):
 
 class InvalidParameter(RequestError):
     """A parameter out of its range, or of the wrong form."""
+
+
+class UnknownRecord(RequestError):
+    """A number under which nothing is kept."""
+
+    status = 404
+
+
+class Conflict(RequestError):
+    """What was asked for cannot be done any more to what is there now; nothing was changed."""
+
+    status = 409
 
 
 class UnreadableFile(RequestError):

@@ -80,6 +80,12 @@ def tracked(connection: Connection) -> list[Tracked]:
     ]
 
 
+def stored(connection: Connection, keys: list[int] | None = None) -> list[Series]:
+    """The series of the instruments with these numbers, or of all; tracked or not."""
+    rows = connection.execute(sql.stored, {"instruments": keys})
+    return [Series(_instrument(*row[:4]), Timeframe.by_code(row[4])) for row in rows]
+
+
 def described(connection: Connection) -> list[dict[str, Any]]:
     """Every series with what is stored of it: bars, first and last, revision."""
     with connection.cursor(row_factory=dict_row) as cursor:

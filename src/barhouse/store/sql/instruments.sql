@@ -72,3 +72,11 @@ JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
 WHERE s.bars > 0
 ORDER BY i.symbol, i.asset_class, s.timeframe;
+
+-- name: stored
+-- The series of some instruments, or of all, whether they are tracked or not.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe
+FROM series s
+JOIN instrument i ON i.id = s.instrument
+WHERE %(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s)
+ORDER BY i.id, s.timeframe;
