@@ -1,6 +1,7 @@
 """Whether a bar can be believed: hard checks, flags, and the score they make."""
 
 from barhouse.checks.doubles import doubles
+from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
 from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
@@ -8,6 +9,7 @@ from barhouse.checks.score import GOOD_ENOUGH, score
 from barhouse.checks.sieve import Sifted, sift
 
 __all__ = [
+    "GAPS",
     "GOOD_ENOUGH",
     "LOOK_BACK",
     "Check",
@@ -17,6 +19,7 @@ __all__ = [
     "check",
     "doubles",
     "flag",
+    "gaps",
     "registry",
     "score",
     "sift",
