@@ -118,7 +118,7 @@ COMPLETE = [
 
 
 @given(which=st.sampled_from(COMPLETE), data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_exactly_the_removed_bars_are_reported(which: tuple[str, Timeframe, Any], data: st.DataObject) -> None:
     exchange, timeframe, whole = which
     times = known(exchange).expected(timeframe, whole)["time"].to_list()
@@ -148,8 +148,10 @@ def test_each_series_is_seen_for_itself() -> None:
 
 @pytest.mark.parametrize(
     ("missing", "timeframe", "severity"),
-    [(1, D1, "low"), (2, D1, "high"), (5, D1, "high"), (6, D1, "critical")]
-    + [(1, H1, "low"), (7, H1, "medium"), (8, H1, "high"), (35, H1, "high"), (36, H1, "critical")],
+    [
+        *[(1, D1, "low"), (2, D1, "high"), (5, D1, "high"), (6, D1, "critical")],
+        *[(1, H1, "low"), (7, H1, "medium"), (8, H1, "high"), (35, H1, "high"), (36, H1, "critical")],
+    ],
 )
 def test_the_severity_grows_with_sessions(missing: int, timeframe: Timeframe, severity: str) -> None:
     times = new_york().expected(timeframe, span("2024-01-08", "2024-03-01"))["time"].to_list()
