@@ -5,6 +5,7 @@
     │   ├── InvalidTimeframe   400
     │   ├── InvalidAssetClass  400
     │   ├── UnknownSymbol      404
+    │   ├── UnknownBar         404
     │   ├── UnknownCalendar    422
     │   ├── AmbiguousSymbol    409
     │   ├── InvalidParameter   422
@@ -72,6 +73,15 @@ class UnknownSymbol(RequestError):
 
     def __init__(self, symbol: str) -> None:
         super().__init__(f"Symbol {symbol!r} is not tracked; `barhouse track {symbol}` starts it")
+
+
+class UnknownBar(RequestError):
+    """No bar of the series starts at this time."""
+
+    status = 404
+
+    def __init__(self, series: str, time: str) -> None:
+        super().__init__(f"No bar of {series} starts at {time}; look at those around it, `barhouse bars` shows them")
 
 
 class UnknownCalendar(RequestError):

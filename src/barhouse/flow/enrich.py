@@ -62,9 +62,9 @@ def enrich(
     turned out to be none: those from there on are computed anew too. `read` is what was ever read of the series, as
     `features.compute` wants it; `expects` are the columns that the source normally sends beyond the five.
     """
-    stretches = _stretches(fresh, moved)
+    stretches = stretched(fresh, moved)
     around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=kind.bearing, columns=CONTEXT)
-    computed = _features(fresh, around, stretches, kind, splits=splits, read=read)
+    computed = derived(fresh, around, stretches, kind, splits=splits, read=read)
     flagged = checks.flag(
         fresh,
         before=around,
@@ -78,12 +78,13 @@ def enrich(
     return Enriched(scored, computed.drop("finite", "applicable"))
 
 
-def _stretches(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+def stretched(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:
+    """From where to where each series changes: [instrument, first, last]."""
     moments = pl.concat([fresh.select(KEY), moved])
     return moments.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max()).sort("instrument")
 
 
-def _features(
+def derived(
     fresh: pl.DataFrame,
     around: pl.DataFrame,
     stretches: pl.DataFrame,
@@ -92,7 +93,10 @@ def _features(
     splits: pl.DataFrame,
     read: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """The features of the fresh bars and of those behind them that they bear on, but not of the warm-up."""
+    """The features of the fresh bars and of those behind them that they bear on, but not of the warm-up.
+
+    `around` are the stored bars around the stretches in which the series change, as far as they bear.
+    """
     regular = fresh.filter(~pl.col("extended") & ~pl.col("forming")).select(CONTEXT)
     past = around.join(fresh, on=KEY, how="anti")
     computed = features.compute(

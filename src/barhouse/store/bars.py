@@ -159,3 +159,26 @@ def stamp(connection: Connection, written: pl.DataFrame, timeframe: Timeframe) -
     parameters: dict[str, Any] = {name: written[column].to_list() for name, column in _STRETCH.items()}
     parameters |= {"inserted": written["inserted"].to_list(), "timeframe": timeframe.code}
     return dict(connection.execute(query.stamp, parameters).fetchall())
+
+
+def restamp(connection: Connection, more: dict[int, int], timeframe: Timeframe, *, at: datetime) -> None:
+    """Bump the revision of series at the instant `at`, each having so many bars `more` (or, below zero, less)."""
+    parameters = {"instruments": list(more), "more": list(more.values()), "timeframe": timeframe.code, "at": at}
+    connection.execute(query.restamp, parameters)
+
+
+def rejudge(connection: Connection, judged: pl.DataFrame, timeframe: Timeframe) -> None:
+    """Give stored bars (instrument, time) another `quality_score`, `validated` and `flags`."""
+    if judged.is_empty():
+        return
+    connection.execute(
+        query.rejudge,
+        {
+            "instruments": judged["instrument"].to_list(),
+            "times": judged["time"].to_list(),
+            "scores": judged["quality_score"].to_list(),
+            "validated": judged["validated"].to_list(),
+            "flags": judged["flags"].to_list(),
+            "timeframe": timeframe.code,
+        },
+    )

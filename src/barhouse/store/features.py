@@ -12,11 +12,8 @@ from barhouse.store.queries import queries
 query = queries("features")
 
 
-def replace(connection: Connection, features: pl.DataFrame, timeframe: Timeframe) -> None:
-    """Put `features` (instrument, time, a column each) in the place of all that was between their first and last."""
-    if features.is_empty():
-        return
-    stretches = features.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max())
+def remove(connection: Connection, stretches: pl.DataFrame, timeframe: Timeframe) -> None:
+    """Take all features out that lie in these stretches (instrument, first, last), both ends included."""
     connection.execute(
         query.remove,
         {
@@ -26,6 +23,14 @@ def replace(connection: Connection, features: pl.DataFrame, timeframe: Timeframe
             "timeframe": timeframe.code,
         },
     )
+
+
+def replace(connection: Connection, features: pl.DataFrame, timeframe: Timeframe) -> None:
+    """Put `features` (instrument, time, a column each) in the place of all that was between their first and last."""
+    if features.is_empty():
+        return
+    stretches = features.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max())
+    remove(connection, stretches, timeframe)
     filled = [name for name in features.columns if features[name].null_count() < features.height]
     copy_in(
         connection,

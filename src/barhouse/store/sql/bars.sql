@@ -74,3 +74,22 @@ FROM now, unnest(%(instruments)s::int[], %(inserted)s::bigint[], %(firsts)s::tim
      AS written (instrument, inserted, first, last)
 WHERE series.instrument = written.instrument AND series.timeframe = %(timeframe)s
 RETURNING series.instrument, series.revised_at;
+
+-- name: restamp
+-- The same for series that bars may have left, at an instant taken before: what they say of themselves is looked up.
+UPDATE series
+SET revision = revision + 1, revised_at = %(at)s, bars = bars + written.more,
+    first_bar = (SELECT min(bar.time) FROM bar
+                 WHERE bar.instrument = series.instrument AND bar.timeframe = series.timeframe),
+    last_bar = (SELECT max(bar.time) FROM bar
+                WHERE bar.instrument = series.instrument AND bar.timeframe = series.timeframe)
+FROM unnest(%(instruments)s::int[], %(more)s::bigint[]) AS written (instrument, more)
+WHERE series.instrument = written.instrument AND series.timeframe = %(timeframe)s;
+
+-- name: rejudge
+-- Gives stored bars another verdict.
+UPDATE bar
+SET quality_score = judged.quality_score, validated = judged.validated, flags = judged.flags
+FROM unnest(%(instruments)s::int[], %(times)s::timestamptz[], %(scores)s::float8[], %(validated)s::bool[],
+            %(flags)s::text[]) AS judged (instrument, time, quality_score, validated, flags)
+WHERE bar.instrument = judged.instrument AND bar.timeframe = %(timeframe)s AND bar.time = judged.time;

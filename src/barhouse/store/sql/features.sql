@@ -1,5 +1,5 @@
 -- name: remove
--- Makes room for features that are computed anew, stretch by stretch, both ends included.
+-- Takes features out, stretch by stretch, both ends included.
 DELETE FROM bar_feature
 USING unnest(%(instruments)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
       AS gone (instrument, first, last)
