@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barhouse.flow import ingest, instruments, plan, reads, sessions, track
+from barhouse.flow import cleanup, ingest, instruments, plan, reads, sessions, track
 from barhouse.store.postgres import Database
 
 
@@ -23,3 +23,6 @@ class DatabaseService(Database):
     plan = plan.plan
     keep = ingest.keep
     calendar = sessions.calendar
+
+    cleanup_duplicate_records = cleanup.cleanup_duplicate_records
+    undo_cleanup = cleanup.undo_cleanup
