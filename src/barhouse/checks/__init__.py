@@ -5,13 +5,15 @@ from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
 from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
-from barhouse.checks.score import GOOD_ENOUGH, score
+from barhouse.checks.score import GOOD_ENOUGH, regraded, score
 from barhouse.checks.sieve import Sifted, sift
+from barhouse.checks.staleness import STALE, market_time, stale
 
 __all__ = [
     "GAPS",
     "GOOD_ENOUGH",
     "LOOK_BACK",
+    "STALE",
     "Check",
     "Kind",
     "Severity",
@@ -20,7 +22,10 @@ __all__ = [
     "doubles",
     "flag",
     "gaps",
+    "market_time",
     "registry",
+    "regraded",
     "score",
     "sift",
+    "stale",
 ]

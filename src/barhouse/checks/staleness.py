@@ -1,0 +1,77 @@
+"""Series whose next bar is overdue, counted in the time of their market."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from barhouse.calendar import Calendar
+from barhouse.calendar.zone import local
+from barhouse.checks.registry import Severity
+from barhouse.model import ALWAYS_OPEN, INSTANT, Schema, Span, Timeframe, at
+
+STALE: Schema = {
+    "instrument": pl.Int32(),
+    "last_update": INSTANT,
+    "overdue_seconds": pl.Float64(),
+    "missed": pl.UInt32(),
+    "severity": pl.String(),
+}
+"""One row a series: when its newest bar ended, how long the next one is overdue, how many are due, how bad it is."""
+
+DAY = timedelta(days=1)
+VERY_LATE = 3 * DAY
+"""Market time after which a stale series is critical: three sessions."""
+
+
+def stale(
+    newest: pl.DataFrame, *, calendar: Calendar, timeframe: Timeframe, delay: timedelta, now: datetime
+) -> pl.DataFrame:
+    """The series that lack a bar which was due before `now` (`STALE`); weekends and holidays cost nothing.
+
+    `newest` is the newest stored bar of each [instrument, time, closes], `delay` how long after its close their source
+    has one.
+    """
+    if newest.is_empty():
+        return pl.DataFrame(schema=STALE)
+    times = calendar.canonical(newest["time"], timeframe)
+    due = _due(times, calendar, timeframe, delay, now)
+    first = due["time"].search_sorted(times, side="right").cast(pl.Int64)
+    late = newest.with_columns(first.alias("first"), missed=due.height - first).filter(pl.col("missed") > 0)
+    passed = market_time(pl.Series([now], dtype=INSTANT), calendar)[0]
+    overdue = passed - market_time(due["due"].gather(late["first"]), calendar)
+    return (
+        late.with_columns(overdue=overdue)
+        .filter(pl.col("overdue") > timedelta())
+        .select(
+            "instrument",
+            last_update="closes",
+            overdue_seconds=pl.col("overdue").dt.total_microseconds() / 1e6,
+            missed="missed",
+            severity=pl.when(pl.col("overdue") > VERY_LATE)
+            .then(pl.lit(Severity.CRITICAL))
+            .otherwise(pl.lit(Severity.HIGH)),
+        )
+        .cast(pl.Schema(STALE))
+    )
+
+
+def _due(times: pl.Series, calendar: Calendar, timeframe: Timeframe, delay: timedelta, now: datetime) -> pl.DataFrame:
+    """The slots from the earliest of `times` on that are due, oldest first: [time, due]."""
+    [since] = times.to_frame("time").select(pl.min("time").cast(INSTANT)).to_series()
+    slots = calendar.expected(timeframe, Span(min(since, now), now))
+    return slots.select("time", due=pl.col("closes") + delay).filter(pl.col("due") <= at(now))
+
+
+def market_time(moments: pl.Series, calendar: Calendar) -> pl.Series:
+    """How much market time had passed by each moment: clock time without the local days that hold no session."""
+    if calendar.name == ALWAYS_OPEN:
+        return moments.cast(pl.Int64).cast(pl.Duration("us"))
+    dates = calendar.sessions["date"]
+    clock = local(moments, calendar.zone)
+    before = dates.search_sorted(clock.dt.date(), side="left").cast(pl.Int64)
+    through = dates.search_sorted(clock.dt.date(), side="right").cast(pl.Int64)
+    today = clock - clock.dt.truncate("1d")
+    # The clocks are changed on days without session, so that a local day with one has 24 hours
+    return before * DAY + today * (through - before)
