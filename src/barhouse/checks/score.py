@@ -10,6 +10,9 @@ from barhouse.model import JUDGED
 GOOD_ENOUGH = 0.85
 """The score from which a bar counts as validated."""
 
+VALIDATION = 0.3
+"""The weight of the checks in the score."""
+
 
 def score(bars: pl.DataFrame, *, expects: frozenset[str]) -> pl.DataFrame:
     """Sound bars with `quality_score` and `validated`, as `instrument`, `model.JUDGED` and `origin`.
@@ -30,9 +33,23 @@ def score(bars: pl.DataFrame, *, expects: frozenset[str]) -> pl.DataFrame:
     )
 
 
+def regraded(bars: pl.DataFrame) -> pl.DataFrame:
+    """Judged bars whose flags are others now, as [instrument, time, flags, quality_score, validated].
+
+    The frame has `before`, the flags until now, and `flags`, `passed` and `applicable` as `flag` gives them: only the
+    part of the score that the flags make changes, whatever the rest was made of.
+    """
+    raised = pl.when(pl.col("before").is_null()).then(0).otherwise(pl.col("before").str.count_matches(",") + 1)
+    passed = pl.col("applicable").cast(pl.Int32) - raised.cast(pl.Int32)
+    gained = (pl.col("passed").cast(pl.Int32) - passed) / pl.col("applicable")
+    changed = bars.filter(pl.col("flags").ne_missing(pl.col("before")))
+    scored = changed.with_columns(quality_score=(pl.col("quality_score") + VALIDATION * gained).round(6))
+    return scored.select("instrument", "time", "flags", "quality_score", _validated())
+
+
 def weighed(*, completeness: pl.Expr, validation: pl.Expr, features: pl.Expr, freshness: pl.Expr) -> pl.Expr:
     """The quality score of a bar, to six decimals."""
-    return (0.4 * completeness + 0.3 * validation + 0.2 * features + 0.1 * freshness).round(6)
+    return (0.4 * completeness + VALIDATION * validation + 0.2 * features + 0.1 * freshness).round(6)
 
 
 def _completeness(expects: frozenset[str]) -> pl.Expr:

@@ -177,15 +177,15 @@ async def _learn_actions(run: Run, piece: Piece, source: Source) -> None:
 
     Who gave the bars is asked first, then the others; what nobody tells, the next backfill asks for again.
     """
-    instrument = piece.series.instrument
+    instrument, ever = piece.series.instrument, Span(EARLIEST, run.now)
     for asked in (source, *(other for other in piece.sources if other is not source)):
         try:
-            told = await asked.actions(piece.series, Span(EARLIEST, run.now))
+            told = await asked.actions(piece.series, ever)
         except SourceError as error:
             log.warning("actions_unread", symbol=instrument.symbol, source=asked.name, error=str(error))
             run.outcomes[piece.series].errors.append(error)
         else:
-            await anyio.to_thread.run_sync(learn, run.db, instrument, told, asked.name)
+            await anyio.to_thread.run_sync(learn, run.db, instrument, told, asked.name, ever)
             return
 
 
