@@ -130,7 +130,8 @@ def _write(db: Database, group: pl.DataFrame) -> int:
     with db.transaction() as connection:
         instruments = group["instrument"].unique(maintain_order=True)
         bars.lock(connection, Timeframe.M1, instruments)
-        found = bars.compared(db, connection, group, Timeframe.M1, outranks=set(group["source"].unique()))
+        [source] = group["source"].unique()
+        found = bars.compared(db, connection, group, Timeframe.M1, source=source, outranks={source})
         bars.insert(connection, found.new)
         ranges = found.new.group_by("instrument").agg(
             first=pl.col("time").min(), last=pl.col("time").max(), inserted=pl.len()

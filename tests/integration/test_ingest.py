@@ -209,6 +209,23 @@ def test_a_later_source_restates_nothing_and_fills_what_is_missing(db: Database,
     assert asked(db, "SELECT count(*) FROM data_corrections") == [(0,)]
 
 
+def test_a_bar_restated_by_an_earlier_source_says_whose_it_was(db: Database, aapl: Series) -> None:
+    rows = real("AAPL")[:30]
+    keep_one(db, answer(aapl, rows, source="yahoo"))
+
+    told = keep_one(db, answer(aapl, rows.with_columns(pl.col("volume") + 1), source="polygon"))
+
+    assert told.updated == 30
+    names = dict(asked(db, "SELECT code, name FROM source"))
+    changed = asked(db, "SELECT DISTINCT old_value, new_value FROM data_corrections WHERE field_corrected = 'source'")
+    assert [(names[old], names[new]) for old, new in changed] == [("yahoo", "polygon")]
+    fields = "SELECT field_corrected, count(*), min(source) FROM data_corrections GROUP BY 1 ORDER BY 1"
+    assert [(field, count, names[whose]) for field, count, whose in asked(db, fields)] == [
+        ("source", 30, "yahoo"),
+        ("volume", 30, "yahoo"),
+    ]
+
+
 def test_a_forming_bar_settles_without_a_correction(db: Database, aapl: Series) -> None:
     rows = real("AAPL")[:30]
     close = datetime(2000, 4, 11, 20, tzinfo=UTC)

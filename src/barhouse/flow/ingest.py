@@ -13,13 +13,13 @@ from psycopg import Connection
 from barhouse import checks
 from barhouse.calendar import Calendar
 from barhouse.flow import holes
-from barhouse.flow.actions import learn
+from barhouse.flow.actions import learn, reconsider
 from barhouse.flow.enrich import KEY, Kind, enrich
 from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe, at
 from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt
 from barhouse.sources.order import outranked
-from barhouse.store import actions, bars, coverage, fetches, instruments, quarantine
+from barhouse.store import actions, bars, corrections, coverage, fetches, instruments, quarantine
 from barhouse.store import features as feature_store
 from barhouse.store.difference import Difference
 from barhouse.store.fetches import Fetch
@@ -60,7 +60,8 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
     """Keep what a source answered; the true counts of each fetch.
 
     All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, coverage
-    and the log change in one transaction. Splits and dividends are kept before, since the features hang on them.
+    and the log change in one transaction. Splits and dividends are kept before, since the features hang on them;
+    which splits count is decided anew after it, where the bars are evidence.
     """
     now = now or datetime.now(UTC)
     sifted = checks.sift(_incoming(batch), calendar=batch.calendar, timeframe=batch.timeframe)
@@ -72,15 +73,21 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
         source = instruments.source_code(connection, batch.source)
         ids = dict(zip(_keys(batch), fetches.reserve(connection, len(batch.fetched)), strict=True))
         ranks = _outranked(connection, batch)
-        difference = bars.compared(db, connection, sound, batch.timeframe, outranks=ranks)
+        difference = bars.compared(db, connection, sound, batch.timeframe, source=source, outranks=ranks)
         stamps = _write(db, connection, batch, difference, source, ids)
         told = _told(batch, ids, sifted, sound, difference, stamps)
-        _write_down(connection, batch, difference, ids, stamps)
+        _write_down(connection, batch, difference, source, ids, stamps)
         _set_aside(connection, batch, sifted, source, ids)
         fetches.log(connection, told)
         for each in batch.fetched:
             _cover(connection, each, batch, source, ids, now)
+    reconsider(db, [each.series.instrument for each in batch.fetched], _stretches(difference))
     return told
+
+
+def _stretches(difference: Difference) -> pl.DataFrame:
+    """Of each series that was written, the first and the last bar that came."""
+    return difference.fresh.group_by("instrument").agg(first=pl.min("time"), last=pl.max("time"))
 
 
 def _keys(batch: Batch) -> list[int]:
@@ -146,7 +153,7 @@ def _write(
 
 def _written(difference: Difference, features: pl.DataFrame) -> pl.DataFrame:
     """The series that were written: how many bars of each are new, the first and the last of those that came."""
-    fresh = difference.fresh.group_by("instrument").agg(first=pl.min("time"), last=pl.max("time"))
+    fresh = _stretches(difference)
     inserted = difference.new.group_by("instrument").agg(inserted=pl.len().cast(pl.Int64))
     every = pl.concat([fresh["instrument"], features["instrument"]]).unique().to_frame()
     both = every.join(fresh, on="instrument", how="left").join(inserted, on="instrument", how="left")
@@ -226,14 +233,24 @@ def _write_down(
     connection: Connection,
     batch: Batch,
     difference: Difference,
+    source: int,
     ids: dict[int, int],
     stamps: dict[int, datetime],
 ) -> None:
-    """A row a restated field, at the instant of the series' new revision."""
+    """A row a restated field, at the instant of the series' new revision; one more where the bar changed hands."""
     if difference.corrections.is_empty():
         return
-    told = difference.corrections.with_columns(fetch_id=pl.col("instrument").replace_strict(ids, return_dtype=pl.Int64))
-    bars.correct(connection, told, batch.timeframe, at=max(stamps.values()), by=batch.source)
+    told = pl.concat([difference.corrections, _changed_hands(difference.corrections, source)])
+    told = told.with_columns(fetch_id=pl.col("instrument").replace_strict(ids, return_dtype=pl.Int64))
+    corrections.write(connection, told, batch.timeframe, at=max(stamps.values()), by=batch.source)
+
+
+def _changed_hands(restated: pl.DataFrame, source: int) -> pl.DataFrame:
+    """The bars that were another source's, as corrections of the field `source` by their numbers."""
+    others = restated.unique(KEY).filter(pl.col("source") != source)
+    return others.with_columns(
+        field=pl.lit("source"), old=pl.col("source").cast(pl.Float64), new=pl.lit(source, pl.Float64)
+    )
 
 
 def _set_aside(connection: Connection, batch: Batch, sifted: checks.Sifted, source: int, ids: dict[int, int]) -> None:

@@ -10,8 +10,9 @@ import polars as pl
 from psycopg import Connection, sql
 
 from barhouse.model import INSTANT, MEASURES, Schema, Timeframe
+from barhouse.store import corrections
 from barhouse.store.copying import copy_in
-from barhouse.store.difference import KEY, Difference, difference, told
+from barhouse.store.difference import KEY, Difference, difference, heeding, told
 from barhouse.store.postgres import Database
 from barhouse.store.queries import queries
 
@@ -44,10 +45,12 @@ def compared(
     bars: pl.DataFrame,
     timeframe: Timeframe,
     *,
+    source: int,
     outranks: Collection[int],
 ) -> Difference:
     """What `bars` of one source change in their stored series, whose lock is held.
 
+    A field that a human corrected stays, unless the source of the bar says something new of it.
     The stored bars are read as a frame on a connection of its own: the lock keeps other writers out meanwhile.
     """
     stretches = bars.group_by("instrument", maintain_order=True).agg(
@@ -57,7 +60,8 @@ def compared(
     held = connection.execute(query.overlapping, {**parameters, "timeframe": timeframe.code}).fetchall()
     stretches = stretches.filter(pl.col("instrument").is_in([row[0] for row in held]))
     known = _known(db, stretches, timeframe, [*KEY, *told(bars), "source", "forming"])
-    return difference(bars, known, outranks=outranks)
+    by_hand = corrections.overruled(connection, stretches["instrument"], timeframe)
+    return difference(heeding(bars, known, by_hand, source=source), known, outranks=outranks)
 
 
 _STRETCH = {"instruments": "instrument", "firsts": "first", "lasts": "last"}
@@ -123,35 +127,6 @@ def whole(db: Database, keys: pl.DataFrame, timeframe: Timeframe) -> pl.DataFram
     """The stored bars of these slots, with all their columns."""
     stretches = keys.select("instrument", first="time", last="time")
     return _known(db, stretches, timeframe, list(COLUMNS))
-
-
-def correct(
-    connection: Connection,
-    corrections: pl.DataFrame,
-    timeframe: Timeframe,
-    *,
-    at: datetime,
-    reason: str = "source_updated",
-    by: str,
-) -> None:
-    """Write down which fields were restated: `difference.CORRECTIONS` and the `fetch_id` that told it."""
-    if corrections.is_empty():
-        return
-    connection.execute(
-        query.correct,
-        {
-            "instruments": corrections["instrument"].to_list(),
-            "times": corrections["time"].to_list(),
-            "fields": corrections["field"].to_list(),
-            "olds": corrections["old"].to_list(),
-            "news": corrections["new"].to_list(),
-            "fetches": corrections["fetch_id"].to_list(),
-            "timeframe": timeframe.code,
-            "at": at,
-            "reason": reason,
-            "by": by,
-        },
-    )
 
 
 def stamp(connection: Connection, written: pl.DataFrame, timeframe: Timeframe) -> dict[int, datetime]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -19,7 +19,17 @@ CORRECTIONS: Schema = {
     "field": pl.String(),
     "old": pl.Float64(),
     "new": pl.Float64(),
+    "source": pl.Int16(),
 }
+"""A field of a stored bar that says something else now; `source` is whose bar it was until then."""
+OVERRULED: Schema = {
+    "instrument": pl.Int32(),
+    "time": INSTANT,
+    "field": pl.String(),
+    "told": pl.Float64(),
+    "source": pl.Int16(),
+}
+"""A field that a human corrected, and what `source` had told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +84,54 @@ def difference(incoming: pl.DataFrame, known: pl.DataFrame, *, outranks: Collect
     )
 
 
+def heeding(incoming: pl.DataFrame, known: pl.DataFrame, overruled: pl.DataFrame, *, source: int) -> pl.DataFrame:
+    """The incoming bars, saying nothing of fields that a human corrected (`OVERRULED`) in a stored bar.
+
+    Only the source that was overruled is heard again, once it tells another value than it did then; and where the
+    bar would not hold together, since it restates the fields beside it.
+    """
+    corrected = overruled.join(known, on=KEY, how="semi")
+    heard = incoming
+    for name in corrected["field"].unique().to_list():
+        before = corrected.filter(pl.col("field") == name)
+        before = before.select(*KEY, pl.lit(value=True).alias("held"), before="told", whose="source")
+        repeated = ~_tells(name, "before")
+        held = pl.col("held").fill_null(value=False) & (pl.col("whose").ne_missing(source) | repeated)
+        heard = heard.join(before, on=KEY, how="left", maintain_order="left")
+        heard = heard.with_columns(pl.when(~held).then(name).alias(name)).drop("before", "whose", "held")
+    return heard if corrected.is_empty() else _holding_together(heard, incoming, known)
+
+
+def _holding_together(heard: pl.DataFrame, incoming: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The bars as they are heard, but as they came where the stored values in the gaps make no bar."""
+    whole = heard.select(*KEY, *PRICES).join(known.select(*KEY, *_stored(PRICES)), on=KEY, how="left")
+    merged = whole.with_columns(pl.coalesce(name, f"known_{name}").alias(name) for name in PRICES)
+    high, low = pl.max_horizontal("open", "low", "close"), pl.min_horizontal("open", "high", "close")
+    broken = merged.filter((pl.col("high") < high) | (pl.col("low") > low)).select(KEY)
+    sound = heard.join(broken, on=KEY, how="anti")
+    return pl.concat([sound, incoming.join(broken, on=KEY, how="semi")]).sort(KEY)
+
+
 def _paired(incoming: pl.DataFrame, known: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
     """Each incoming bar beside the stored one of its slot; by position where the slots are the same anyway."""
-    known = known.select(*KEY, *(pl.col(name).name.prefix("known_") for name in [*fields, "source", "forming"]))
+    known = known.select(*KEY, *_stored([*fields, "source", "forming"]))
     if incoming.height == known.height and all((incoming[k] == known[k]).all() for k in KEY):
         return pl.concat([incoming, known.drop(KEY)], how="horizontal")
     return incoming.join(known, on=KEY, how="left", maintain_order="left")
 
 
+def _stored(names: Iterable[str]) -> list[pl.Expr]:
+    return [pl.col(name).name.prefix("known_") for name in names]
+
+
 def _differs(name: str) -> pl.Expr:
     """Whether the incoming value says something else than the stored one."""
-    new, old = pl.col(name), pl.col(f"known_{name}")
+    return _tells(name, f"known_{name}")
+
+
+def _tells(name: str, before: str) -> pl.Expr:
+    """Whether the incoming value says something else than the one in the column `before`."""
+    new, old = pl.col(name), pl.col(before)
     if name not in PRICE_FIELDS:
         return new.is_not_null() & new.ne_missing(old)
     beyond = (new - old).abs() >= PRICE_TOLERANCE * old.abs()
@@ -99,7 +146,7 @@ def _restated(name: str, settled: pl.Expr) -> pl.Expr:
 def _corrections(changed: pl.DataFrame, fields: list[str]) -> pl.DataFrame:
     rows = [
         changed.filter(f"differs_{name}").select(
-            *KEY, field=pl.lit(name), old=pl.col(f"known_{name}"), new=pl.col(name)
+            *KEY, field=pl.lit(name), old=pl.col(f"known_{name}"), new=pl.col(name), source="known_source"
         )
         for name in fields
     ]

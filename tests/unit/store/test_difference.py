@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from barhouse.model import INSTANT, MEASURES, Schema
-from barhouse.store.difference import Difference, difference
+from barhouse.store.difference import OVERRULED, Difference, difference, heeding
 
 OURS, LATER, OTHERS = 1, 3, 9
 """The source itself, one after it in the order, and somebody else's rows."""
@@ -105,3 +105,44 @@ def test_every_bar_is_new_changed_or_left() -> None:
 
     assert (found.new.height, found.changed.height) == (1, 1)
     assert found.fresh.columns == found.new.columns
+
+
+def by_hand(field: str, told: float, source: int = OURS, day: int = 0) -> pl.DataFrame:
+    return pl.DataFrame([(7, moment(day), field, told, source)], schema=OVERRULED, orient="row")
+
+
+def heard(new: dict[str, object], old: dict[str, object], overruled: pl.DataFrame, source: int = OURS) -> Difference:
+    """What is made of a bar whose stored one was corrected by hand."""
+    known = stored([old])
+    heeded = heeding(incoming([new]), known, overruled, source=source)
+    return difference(heeded, known, outranks={OURS, LATER})
+
+
+def test_a_source_that_repeats_what_was_corrected_by_hand_is_not_heard() -> None:
+    found = heard({"close": 10.9 * (1 + 1e-8), "volume": 120.0}, {"close": 10.5}, by_hand("close", 10.9))
+
+    assert found.corrections["field"].to_list() == ["volume"]
+
+
+def test_a_source_that_tells_something_new_of_a_corrected_field_is_heard() -> None:
+    found = heard({"close": 10.8}, {"close": 10.5}, by_hand("close", 10.9))
+
+    assert found.corrections.select("field", "old", "new").rows() == [("close", 10.5, 10.8)]
+
+
+def test_another_source_than_the_one_that_was_corrected_is_not_heard_on_that_field() -> None:
+    found = heard({"close": 10.8, "open": 10.1}, {"source": LATER}, by_hand("close", 10.9, LATER), source=OURS)
+
+    assert found.corrections["field"].to_list() == ["open"]
+
+
+def test_a_restated_bar_that_does_not_hold_together_with_the_correction_is_heard_whole() -> None:
+    found = heard({"close": 10.0, "high": 10.2}, {"close": 10.5}, by_hand("close", 10.0))
+
+    assert found.changed.select("high", "close").rows() == [(10.2, 10.0)]
+
+
+def test_a_correction_of_a_bar_that_has_left_since_binds_nobody() -> None:
+    heeded = heeding(incoming([{"close": 10.9}]), stored([]), by_hand("close", 10.9), source=OURS)
+
+    assert heeded["close"].to_list() == [10.9]

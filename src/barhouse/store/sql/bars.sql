@@ -53,17 +53,6 @@ DELETE FROM bar
 USING unnest(%(instruments)s::int[], %(times)s::timestamptz[]) AS gone (instrument, time)
 WHERE bar.instrument = gone.instrument AND bar.timeframe = %(timeframe)s AND bar.time = gone.time;
 
--- name: correct
--- Writes down what was restated, a row a field.
-INSERT INTO data_corrections (original_record_id, instrument, timeframe_code, symbol, asset_class, timeframe, "timestamp",
-    field_corrected, old_value, new_value, reason, corrected_by, correction_timestamp, fetch_id)
-SELECT bar_id(told.instrument, %(timeframe)s::smallint, told.time), told.instrument, %(timeframe)s, i.symbol,
-       i.asset_class, t.name, told.time, told.field, told.old, told.new, %(reason)s, %(by)s, %(at)s, told.fetch_id
-FROM unnest(%(instruments)s::int[], %(times)s::timestamptz[], %(fields)s::text[], %(olds)s::float8[],
-            %(news)s::float8[], %(fetches)s::bigint[]) AS told (instrument, time, field, old, new, fetch_id)
-JOIN instrument i ON i.id = told.instrument
-JOIN timeframe t ON t.code = %(timeframe)s;
-
 -- name: stamp
 -- Bumps the revision of series that were written, last thing before the commit, and says the one instant of it.
 WITH now AS MATERIALIZED (SELECT clock_timestamp() AS moment)
