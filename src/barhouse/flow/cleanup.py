@@ -12,16 +12,18 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
-from barhouse.calendar import Calendar
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.enrich import KEY, MOMENTS, Kind
 from barhouse.flow.rewrite import PLACED, rewrite
-from barhouse.model import MEASURES, Series, instant
+from barhouse.model import MEASURES, AssetClass, Series, instant
 from barhouse.store import bars, duplicates, stays
 from barhouse.store.duplicates import Cleaned
 from barhouse.store.postgres import Database
+
+TOGETHER = 10
+"""Series that are cleaned in one transaction."""
 
 CAUSE, UNDONE = "duplicate", "cleanup undone"
 """Why bars leave and come back, as their stays tell it."""
@@ -38,13 +40,14 @@ def cleanup_duplicate_records(
 
     The validated bar stays, then that of the best quality, then the newest; it stands at the slot's canonical time
     from then on. A `dry_run` only tells: `total_duplicates_found` (slots), `total_records_removed`, and in
-    `cleanup_details` a dict a slot with `symbol, timeframe, candle_time, duplicates_removed`. Each series is kept in
-    a transaction of its own. What went is in the log, whole, for `undo_cleanup`.
+    `cleanup_details` a dict a slot with `symbol, timeframe, candle_time, duplicates_removed`. A series is cleaned whole
+    or not at all. What went is in the log, whole, for `undo_cleanup`.
     """
     run, details = uuid4(), []
-    for series, calendar, found in doubled(db, chosen(db, symbol, timeframe, asset_class)):
-        slots = found if dry_run else _clean(db, series, calendar, found, run)
-        details += _told(series, slots)
+    for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class)):
+        found = doubled(db, kind, sorted(alike))
+        slots = found if dry_run else _cleaned_out(db, kind, found, run)
+        details += [_told(alike[key], slot, removed) for key, slot, removed in _removals(slots)]
     details.sort(key=lambda slot: (slot["symbol"], slot["timeframe"], slot["candle_time"]))
     return {
         "total_duplicates_found": len(details),
@@ -53,39 +56,50 @@ def cleanup_duplicate_records(
     }
 
 
-def doubled(db: Database, wanted: Sequence[Series]) -> Iterator[tuple[Series, Calendar, pl.DataFrame]]:
-    """Those of some series that have slots with several bars, and all bars of these slots (`checks.doubles`)."""
-    kinds = sorted(wanted, key=_kind)
-    for (exchange, _), alike in groupby(kinds, key=_kind):
-        of_kind = {series.instrument.number: series for series in alike}
-        timeframe, calendar = next(iter(of_kind.values())).timeframe, sessions.calendar(db, exchange)
-        near = duplicates.near_strays(db, sorted(of_kind), timeframe)
-        found = checks.doubles(near, calendar=calendar, timeframe=timeframe)
-        for part in found.partition_by("instrument", maintain_order=True):
-            yield of_kind[part["instrument"][0]], calendar, part
+def doubled(db: Database, kind: Kind, instruments: Sequence[int]) -> pl.DataFrame:
+    """All bars in slots that hold several, of the series of one kind of these instruments (`checks.doubles`)."""
+    near = duplicates.near_strays(db, instruments, kind.timeframe)
+    return checks.doubles(near, calendar=kind.calendar, timeframe=kind.timeframe)
 
 
-def _kind(series: Series) -> tuple[str, int]:
-    return series.instrument.exchange, series.timeframe.code
+def _kinds(db: Database, wanted: Sequence[Series]) -> Iterator[tuple[Kind, dict[int, Series]]]:
+    """The series by what they have in common, each by the number of its instrument."""
+    for (exchange, asset_class, _), alike in groupby(sorted(wanted, key=_kind), key=_kind):
+        series = {each.instrument.number: each for each in alike}
+        timeframe = next(iter(series.values())).timeframe
+        yield Kind(asset_class, timeframe, sessions.calendar(db, exchange)), series
 
 
-def _told(series: Series, slots: pl.DataFrame) -> list[dict[str, Any]]:
-    """What is told of each slot of a series."""
-    counts = slots.group_by("slot").agg(removed=(~pl.col("keeps")).sum())
-    names = {"symbol": series.instrument.symbol, "timeframe": str(series.timeframe)}
-    return [{**names, "candle_time": slot, "duplicates_removed": removed} for slot, removed in counts.iter_rows()]
+def _kind(series: Series) -> tuple[str, AssetClass, int]:
+    return series.instrument.exchange, series.instrument.asset_class, series.timeframe.code
 
 
-def _clean(db: Database, series: Series, calendar: Calendar, seen: pl.DataFrame, run: UUID) -> pl.DataFrame:
-    """Clean the slots of one series in which bars are still doubled once nobody else can write it; those bars."""
+def _removals(slots: pl.DataFrame) -> Iterator[tuple[int, datetime, int]]:
+    """How many bars are too many in each slot of each instrument."""
+    return slots.group_by("instrument", "slot").agg((~pl.col("keeps")).sum()).iter_rows()
+
+
+def _told(series: Series, slot: datetime, removed: int) -> dict[str, Any]:
+    symbol, timeframe = series.instrument.symbol, str(series.timeframe)
+    return {"symbol": symbol, "timeframe": timeframe, "candle_time": slot, "duplicates_removed": removed}
+
+
+def _cleaned_out(db: Database, kind: Kind, seen: pl.DataFrame, run: UUID) -> pl.DataFrame:
+    """Clean the slots that were seen to be doubled, some series at a time; the bars that still were."""
+    parts = seen.partition_by("instrument", maintain_order=True)
+    together = [pl.concat(parts[at : at + TOGETHER]) for at in range(0, len(parts), TOGETHER)]
+    return pl.concat([seen.clear(), *(_clean(db, kind, part, run) for part in together)])
+
+
+def _clean(db: Database, kind: Kind, seen: pl.DataFrame, run: UUID) -> pl.DataFrame:
+    """Clean slots of some series while nobody else can write these, in one transaction; what shared a slot still."""
     slots = seen.group_by("instrument", "slot").agg(first=pl.min("time"), last=pl.max("time"))
-    kind = Kind(series.instrument.asset_class, series.timeframe, calendar)
     with db.transaction() as connection:
-        bars.lock(connection, series.timeframe, [series.instrument.number])
-        held = duplicates.within(db, slots.drop("slot"), series.timeframe)
-        found = checks.doubles(held, calendar=calendar, timeframe=series.timeframe)
+        bars.lock(connection, kind.timeframe, seen["instrument"].unique())
+        held = duplicates.within(db, slots.drop("slot"), kind.timeframe)
+        found = checks.doubles(held, calendar=kind.calendar, timeframe=kind.timeframe)
         if found.height:
-            ids = duplicates.keep(connection, series, found, run)
+            ids = duplicates.keep(connection, found, kind.timeframe, run)
             duplicates.stamp(connection, ids, _take_out(db, connection, kind, found))
     return found
 

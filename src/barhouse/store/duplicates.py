@@ -19,6 +19,7 @@ from barhouse.store.queries import queries
 
 query = queries("duplicates")
 
+TICK = timedelta(microseconds=1)
 STAMPS = timedelta(days=2)
 """Beyond its width, how far from 00:00Z a daily or weekly bar may be stamped: by the midnights of any zone."""
 
@@ -29,7 +30,7 @@ def near_strays(db: Database, instruments: Sequence[int], timeframe: Timeframe) 
     A slot holds one whole multiple of its width by the clock of UTC, so of two bars in it one is stamped with none.
     """
     width = timeframe.duration
-    strays = db.frame(query.strays, [list(instruments), timeframe.code, width.total_seconds()])
+    strays = db.frame(query.strays, [list(instruments), timeframe.code, width // TICK])
     reach = width if timeframe.intraday else width + STAMPS
     stretches = _merged(strays.select("instrument", first=pl.col("time") - reach, last=pl.col("time") + reach))
     return within(db, stretches, timeframe)
@@ -52,12 +53,13 @@ def within(db: Database, stretches: pl.DataFrame, timeframe: Timeframe) -> pl.Da
     return db.frame(query.around, [*parameters, timeframe.code]).cast(columns)  # type: ignore[arg-type]
 
 
-def keep(connection: Connection, series: Series, doubled: pl.DataFrame, run: UUID) -> list[int]:
-    """Write down what is about to be taken out of some slots (`slot, time, keeps`); a number a slot."""
-    told = {f"{name}s": doubled[name].to_list() for name in ("slot", "time")}
-    key = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
-    rows = connection.execute(query.keep, {**told, **key, "keeps": doubled["keeps"].to_list(), "run": run})
-    return [number for (number,) in rows]
+def keep(connection: Connection, doubled: pl.DataFrame, timeframe: Timeframe, run: UUID) -> list[int]:
+    """Write down what is about to be taken out of slots (`instrument, slot, time, keeps`); a number a slot."""
+    told = {name: doubled[column].to_list() for name, column in _DOUBLED.items()}
+    return [number for (number,) in connection.execute(query.keep, {**told, "timeframe": timeframe.code, "run": run})]
+
+
+_DOUBLED = {"instruments": "instrument", "slots": "slot", "times": "time", "keeps": "keeps"}
 
 
 def stamp(connection: Connection, ids: list[int], at: datetime) -> None:

@@ -1,9 +1,9 @@
 -- name: strays
--- The bars that are not stamped with a whole multiple of so many seconds, counted from a Monday: of two in a slot one is.
+-- The bars that are not stamped with a whole multiple of so many microseconds, counted from a Monday.
 SELECT instrument, time
 FROM bar
 WHERE instrument = ANY ($1::int[]) AND timeframe = $2::smallint
-  AND (date_part('epoch', time) - 345600) / $3::float8 <> floor((date_part('epoch', time) - 345600) / $3::float8);
+  AND ((date_part('epoch', time) - 345600) * 1000000)::bigint % $3::bigint <> 0;
 
 -- name: around
 -- The bars in some stretches, both ends included, in the columns that tell which one of a slot stays.
@@ -16,7 +16,7 @@ CROSS JOIN LATERAL (
 ) AS bar;
 
 -- name: keep
--- Keeps whole what is about to be taken out of some slots of a series, and what stays in each.
+-- Keeps whole what is about to be taken out of some slots, and what stays in each.
 INSERT INTO duplicate_records_log (symbol, asset_class, timeframe, instrument, timeframe_code, candle_time,
     duplicate_count, duplicate_ids, removed_records, survivor, run_id)
 SELECT i.symbol, i.asset_class, t.name, i.id, t.code, told.slot,
@@ -25,8 +25,9 @@ SELECT i.symbol, i.asset_class, t.name, i.id, t.code, told.slot,
        jsonb_agg(to_jsonb(bar) ORDER BY bar.time) FILTER (WHERE NOT told.keeps),
        jsonb_agg(to_jsonb(bar)) FILTER (WHERE told.keeps) -> 0,
        %(run)s
-FROM unnest(%(slots)s::timestamptz[], %(times)s::timestamptz[], %(keeps)s::boolean[]) AS told (slot, time, keeps)
-JOIN bar ON bar.instrument = %(instrument)s AND bar.timeframe = %(timeframe)s AND bar.time = told.time
+FROM unnest(%(instruments)s::int[], %(slots)s::timestamptz[], %(times)s::timestamptz[], %(keeps)s::boolean[])
+     AS told (instrument, slot, time, keeps)
+JOIN bar ON bar.instrument = told.instrument AND bar.timeframe = %(timeframe)s AND bar.time = told.time
 JOIN instrument i ON i.id = bar.instrument
 JOIN timeframe t ON t.code = bar.timeframe
 GROUP BY i.id, t.code, told.slot
