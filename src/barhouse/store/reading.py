@@ -111,12 +111,12 @@ def _statement(columns: tuple[str, ...], features: tuple[str, ...], *, newest_fi
 
 def bars(db: Database, selection: Selection, limit: int = PAGE) -> pl.DataFrame:
     """The first `limit` bars of a selection, oldest first; `Selection.columns`."""
-    return _read(db, selection, limit, _sources(db))
+    return _read(db, selection, limit, sources(db))
 
 
 def newest(db: Database, selection: Selection, count: int) -> pl.DataFrame:
     """The last `count` bars of a selection, oldest first."""
-    return _read(db, selection, count, _sources(db), newest_first=True).reverse()
+    return _read(db, selection, count, sources(db), newest_first=True).reverse()
 
 
 def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | None = None) -> Iterator[pl.DataFrame]:
@@ -124,7 +124,7 @@ def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | Non
 
     No connection is held between two pages, so a slow reader keeps nobody waiting.
     """
-    names, left = _sources(db), sys.maxsize if limit is None else limit
+    names, left = sources(db), sys.maxsize if limit is None else limit
     page = _read(db, selection, min(size, left), names)
     yield page
     while page.height == size and (left := left - size):
@@ -138,12 +138,18 @@ def _read(
     db: Database, selection: Selection, limit: int, names: dict[int, str], *, newest_first: bool = False
 ) -> pl.DataFrame:
     found = db.frame(statement(selection, newest_first=newest_first), parameters(selection, limit))
+    return typed(found, selection, names)
+
+
+def typed(found: pl.DataFrame, selection: Selection, names: dict[int, str]) -> pl.DataFrame:
+    """What the database answered to a selection, in the types of its schema, sources by their names."""
     if "source" in found.columns:
         found = found.with_columns(pl.col("source").replace_strict(names, default=None, return_dtype=pl.String))
     return found.cast(selection.schema)  # type: ignore[arg-type]
 
 
-def _sources(db: Database) -> dict[int, str]:
+def sources(db: Database) -> dict[int, str]:
+    """The names of the sources by their numbers."""
     with db.connection() as connection:
         return instruments.source_names(connection)
 
