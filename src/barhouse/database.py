@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from barhouse.flow import cleanup, ingest, instruments, plan, reads, sessions, track
+from barhouse.flow import cleanup, ingest, instruments, plan, quality, reads, sessions, sweep, track
 from barhouse.store.postgres import Database
 
 
@@ -26,3 +26,9 @@ class DatabaseService(Database):
 
     cleanup_duplicate_records = cleanup.cleanup_duplicate_records
     undo_cleanup = cleanup.undo_cleanup
+
+    detect_data_anomalies = sweep.detect_data_anomalies
+    sweep = sweep.sweep
+    listed_anomalies = quality.listed_anomalies
+    acknowledge_anomaly = quality.acknowledge_anomaly
+    data_quality = quality.data_quality

@@ -1,0 +1,120 @@
+"""What detectors found, as rows that last: what kind of cause, how bad, since when, by which evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import polars as pl
+
+from barhouse.checks import Severity
+from barhouse.model import Timeframe
+from barhouse.store.anomalies import FOUND
+
+
+class Look(StrEnum):
+    """What can be looked for in stored bars."""
+
+    GAPS = "gaps"
+    OUTLIERS = "outliers"
+    STALENESS = "staleness"
+    DUPLICATES = "duplicates"
+
+
+KINDS = {
+    Look.GAPS: ("gap", "no_trade"),
+    Look.OUTLIERS: ("outlier", "real_move"),
+    Look.STALENESS: ("stale",),
+    Look.DUPLICATES: ("duplicate",),
+}
+"""The types of anomalies that come of looking."""
+
+QUIET = ("no_trade", "real_move")
+"""Kept as knowledge, but nobody's fault: neither listed nor counted."""
+
+EVERYTHING = frozenset(Look)
+
+WHY = {
+    "missing": "missing",
+    "vendor_empty": "not to be had, the vendor has none",
+    "quarantined": "in the quarantine",
+    "no_trade": "absent, since nobody traded",
+}
+
+
+def of(look: Look, found: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """What was found by looking for something, as causes (`anomalies.FOUND`)."""
+    return _MADE[look](found, timeframe)
+
+
+def told(instant: str) -> pl.Expr:
+    """An instant of a frame as people and programs read it: RFC 3339 in UTC, ending in Z."""
+    return pl.col(instant).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias(instant)
+
+
+def of_gaps(gaps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Gaps (`checks.GAPS`) as causes; one in which nobody traded is a `no_trade`."""
+    one = pl.col("missing") == 1
+    bars = pl.when(one).then(pl.lit("1 bar is")).otherwise(pl.format("{} bars are", "missing"))
+    why = pl.col("reason").replace_strict(WHY, default=pl.col("reason"), return_dtype=pl.String)
+    stretch = pl.when(one).then(told("first")).otherwise(pl.format("{} to {}", told("first"), told("last")))
+    return _causes(
+        gaps,
+        timeframe,
+        kind=pl.when(pl.col("reason") == "no_trade").then(pl.lit("no_trade")).otherwise(pl.lit("gap")),
+        severity=pl.when(pl.col("reason") == "no_trade").then(pl.lit(Severity.LOW)).otherwise("severity"),
+        description=pl.format("{} {}: {}", bars, why, stretch),
+        evidence=[*map(told, ("first", "last", "before", "after")), pl.col("missing").alias("missing_bars"), "reason"],
+        time="first",
+    )
+
+
+def of_stale(stale: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Stale series (`checks.STALE`) as causes; how late they are by now is not part of it, or each look changed it."""
+    return _causes(
+        stale,
+        timeframe,
+        kind=pl.lit("stale"),
+        severity=pl.col("severity"),
+        description=pl.format("no bar has come since {}", told("last_update")),
+        evidence=[told("last_update")],
+        time="last_update",
+    )
+
+
+def of_doubles(doubles: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Rows that share a slot (`checks.doubles`) as causes, one a slot."""
+    slots = doubles.group_by("instrument", "slot", maintain_order=True).agg(told("time").alias("times"))
+    return _causes(
+        slots.with_columns(count=pl.col("times").list.len()),
+        timeframe,
+        kind=pl.lit("duplicate"),
+        severity=pl.lit(Severity.MEDIUM),
+        description=pl.format("{} bars stand in one slot: {}", "count", pl.col("times").list.join(", ")),
+        evidence=["times"],
+        time="slot",
+    )
+
+
+def _causes(
+    found: pl.DataFrame,
+    timeframe: Timeframe,
+    *,
+    kind: pl.Expr,
+    severity: pl.Expr,
+    description: pl.Expr,
+    evidence: Iterable[pl.Expr | str],
+    time: str,
+) -> pl.DataFrame:
+    return found.select(
+        "instrument",
+        timeframe=pl.lit(timeframe.code, pl.Int16),
+        anomaly_type=kind,
+        severity=severity,
+        description=description,
+        evidence=pl.struct(*evidence).struct.json_encode(),
+        data_point_time=time,
+    ).cast(pl.Schema(FOUND))
+
+
+_MADE = {Look.GAPS: of_gaps, Look.STALENESS: of_stale, Look.DUPLICATES: of_doubles}

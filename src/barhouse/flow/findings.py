@@ -1,0 +1,86 @@
+"""What a sweep found, as its caller reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from barhouse.flow.causes import QUIET, Look, told
+from barhouse.model import Instrument, Timeframe
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong, a dictionary each, by symbol and timeframe; real moves and quiet times are not in it."""
+
+    gaps: Rows = field(default_factory=list)
+    """`symbol, asset_class, timeframe, gap_time, gap_seconds, missing_bars, reason, severity`"""
+    outliers: Rows = field(default_factory=list)
+    """`symbol, …, time, field, value, close, prev_close, pct_change (of that field), verdict, evidence, severity`"""
+    stale: Rows = field(default_factory=list)
+    """`symbol, asset_class, timeframe, last_update, hours_stale, missed_bars, severity`"""
+    duplicates: Rows = field(default_factory=list)
+    """`symbol, asset_class, timeframe, time, bars`: a row a slot with the times of the bars in it."""
+
+    def __bool__(self) -> bool:
+        return any((self.gaps, self.outliers, self.stale, self.duplicates))
+
+    def add(self, found: Mapping[Look, pl.DataFrame], of: Collection[Instrument], timeframe: Timeframe) -> None:
+        """Take in what was found in one timeframe of some instruments."""
+        names = pl.DataFrame(
+            [(each.number, each.symbol, each.asset_class, timeframe) for each in of],
+            schema={"instrument": pl.Int32, "symbol": pl.String, "asset_class": pl.String, "timeframe": pl.String},
+            orient="row",
+        )
+        into = {
+            Look.GAPS: self.gaps,
+            Look.OUTLIERS: self.outliers,
+            Look.STALENESS: self.stale,
+            Look.DUPLICATES: self.duplicates,
+        }
+        for look, frame in found.items():
+            rows = names.join(_read[look](frame), on="instrument", maintain_order="right").drop("instrument")
+            into[look] += rows.rows(named=True)
+        for row in self.outliers:
+            if isinstance(row["evidence"], str):
+                row["evidence"] = json.loads(row["evidence"])
+
+
+def _gaps(found: pl.DataFrame) -> pl.DataFrame:
+    return found.filter(~pl.col("reason").is_in(QUIET)).select(
+        "instrument",
+        told("first").alias("gap_time"),
+        (pl.col("after") - pl.col("before")).dt.total_seconds().alias("gap_seconds"),
+        pl.col("missing").alias("missing_bars"),
+        "reason",
+        "severity",
+    )
+
+
+def _outliers(found: pl.DataFrame) -> pl.DataFrame:
+    figures = ("field", "value", "close", "prev_close", "pct_change", "verdict", "evidence", "severity")
+    return found.filter(~pl.col("verdict").is_in(QUIET)).select("instrument", told("time"), *figures)
+
+
+def _stale(found: pl.DataFrame) -> pl.DataFrame:
+    return found.select(
+        "instrument",
+        told("last_update"),
+        (pl.col("overdue_seconds") / 3600).round(2).alias("hours_stale"),
+        pl.col("missed").alias("missed_bars"),
+        "severity",
+    )
+
+
+def _doubles(found: pl.DataFrame) -> pl.DataFrame:
+    slots = found.group_by("instrument", "slot", maintain_order=True).agg(bars=told("time"))
+    return slots.select("instrument", told("slot").alias("time"), "bars")
+
+
+_read = {Look.GAPS: _gaps, Look.OUTLIERS: _outliers, Look.STALENESS: _stale, Look.DUPLICATES: _doubles}

@@ -1,0 +1,143 @@
+"""Whole series, read once, and what the detectors say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+
+import polars as pl
+from psycopg import Connection
+
+from barhouse import checks
+from barhouse.calendar import Calendar
+from barhouse.flow import sessions
+from barhouse.flow.causes import Look
+from barhouse.flow.standing import DELAY
+from barhouse.model import AssetClass, Instrument, Series, Timeframe
+from barhouse.store import actions, quality
+from barhouse.store.postgres import Database
+
+TOGETHER = 1_000_000
+"""Bars that are judged at a time, so that memory stays flat; an instrument is never parted."""
+
+LATE = timedelta(hours=6).total_seconds()
+"""Seconds of market time that a series may be late before anybody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Instruments of one class and exchange, with what is stored of them."""
+
+    instruments: Mapping[int, Instrument]
+    timeframes: Sequence[Timeframe]
+
+    @property
+    def asset_class(self) -> AssetClass:
+        """The class of all of them."""
+        return next(iter(self.instruments.values())).asset_class
+
+    @property
+    def exchange(self) -> str:
+        """Where all of them are traded."""
+        return next(iter(self.instruments.values())).exchange
+
+
+def groups(sized: Iterable[tuple[Series, int]]) -> Iterator[Group]:
+    """Series with their sizes, by class and exchange, in groups of whole instruments that can be judged at a time."""
+    for _, kind in groupby(sized, key=lambda one: (one[0].instrument.asset_class, one[0].instrument.exchange)):
+        taken: list[tuple[Series, int]] = []
+        for _, rows in groupby(kind, key=lambda one: one[0].instrument):
+            own = list(rows)
+            if taken and sum(bars for _, bars in taken + own) > TOGETHER:
+                yield _group(taken)
+                taken = []
+            taken += own
+        yield _group(taken)
+
+
+def _group(taken: Sequence[tuple[Series, int]]) -> Group:
+    instruments = {series.instrument.number: series.instrument for series, _ in taken}
+    return Group(instruments, sorted({series.timeframe for series, _ in taken}, key=lambda each: each.minutes))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All bars of a group by their timeframe (`quality.BARS`), and what else there is to know of them."""
+
+    group: Group
+    calendar: Calendar
+    bars: Mapping[Timeframe, pl.DataFrame]
+    told: Mapping[Timeframe, pl.DataFrame]
+    quarantined: Mapping[Timeframe, pl.DataFrame]
+    splits: pl.DataFrame
+
+
+def seen(db: Database, connection: Connection, group: Group) -> Seen:
+    """Read a group: one statement a timeframe for the bars, however many series there are."""
+    keys, frames = list(group.instruments), group.timeframes
+    return Seen(
+        group,
+        sessions.calendar(db, group.exchange),
+        bars={each: quality.bars(db, keys, each) for each in frames},
+        told={each: quality.told(connection, keys, each) for each in frames},
+        quarantined={each: quality.quarantined(connection, keys, each) for each in frames},
+        splits=actions.splits(connection, keys),
+    )
+
+
+def found(seen: Seen, timeframe: Timeframe, looks: Collection[Look], now: datetime) -> dict[Look, pl.DataFrame]:
+    """What the detectors find in the series of one timeframe, as each of them tells it."""
+    return {look: DETECTORS[look](seen, timeframe, now) for look in looks if look in DETECTORS}
+
+
+def _gaps(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
+    return checks.gaps(
+        seen.bars[timeframe].select("instrument", "time", "high", "low", "volume", "extended", "forming"),
+        calendar=seen.calendar,
+        timeframe=timeframe,
+        told=seen.told[timeframe],
+        coarser=_proof(seen, timeframe),
+        quarantined=seen.quarantined[timeframe],
+    )
+
+
+def _proof(seen: Seen, timeframe: Timeframe) -> pl.DataFrame | None:
+    """The settled bars of longer timeframes, each with the time that it tells of."""
+    longer = [each for each in seen.bars if each.minutes > timeframe.minutes]
+    proofs = [
+        seen.calendar.located(_settled(seen.bars[each]), each)
+        .filter("on_grid")
+        .select("instrument", "opens", "closes", "volume")
+        for each in longer
+    ]
+    return pl.concat(proofs) if proofs else None
+
+
+def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
+    newest = _settled(seen.bars[timeframe]).group_by("instrument", maintain_order=True).last()
+    late = checks.stale(
+        seen.calendar.located(newest, timeframe).select("instrument", "time", "closes"),
+        calendar=seen.calendar,
+        timeframe=timeframe,
+        delay=DELAY,
+        now=now,
+    )
+    return late.filter(pl.col("overdue_seconds") > LATE)
+
+
+def _doubles(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
+    bars = seen.bars[timeframe].with_columns(fetch_id=pl.lit(None, pl.Int64))
+    return checks.doubles(bars, calendar=seen.calendar, timeframe=timeframe)
+
+
+def _settled(bars: pl.DataFrame) -> pl.DataFrame:
+    return bars.filter(~pl.col("extended") & ~pl.col("forming"))
+
+
+DETECTORS: Mapping[Look, Callable[[Seen, Timeframe, datetime], pl.DataFrame]] = {
+    Look.GAPS: _gaps,
+    Look.STALENESS: _stale,
+    Look.DUPLICATES: _doubles,
+}

@@ -1,0 +1,73 @@
+"""How good the data are, day by day, and what is wrong with them: for those who ask."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from barhouse.errors import InvalidParameter, UnknownRecord
+from barhouse.flow.instruments import find
+from barhouse.model import AssetClass
+from barhouse.store import anomalies, quality
+from barhouse.store.anomalies import Wanted
+from barhouse.store.postgres import Database
+
+FETCHES = 20
+"""Fetches that the quality of an instrument is told with."""
+
+
+def data_quality(
+    db: Database, symbol: str, days: int = 7, asset_class: AssetClass | None = None, *, now: datetime | None = None
+) -> dict[str, Any]:
+    """How good the data of a symbol were in the last days, and its latest fetches, as `GET data/quality` tells it.
+
+    UnknownSymbol (404), AmbiguousSymbol (409).
+    """
+    now = now or datetime.now(UTC)
+    instrument = find(db, symbol, asset_class)
+    with db.connection() as connection:
+        daily = quality.days(connection, instrument, (now - timedelta(days=days - 1)).date())
+        fetches = quality.fetches(connection, instrument, FETCHES)
+    return {
+        "symbol": instrument.symbol,
+        "asset_class": instrument.asset_class,
+        "period_days": days,
+        "summary": summary(daily),
+        "daily_metrics": daily,
+        "recent_fetch_logs": fetches,
+        "timestamp": now,
+    }
+
+
+def summary(daily: list[dict[str, Any]]) -> dict[str, Any]:
+    """The days together: their means weighted by records, unknown where there is none; their counts added up."""
+    records = sum(day["total_records"] for day in daily)
+    validated = sum(day["validated_records"] for day in daily)
+    scored = [(day["avg_quality_score"], day["total_records"]) for day in daily if day["avg_quality_score"] is not None]
+    weight = sum(count for _, count in scored)
+    return {
+        "avg_validation_rate": round(100 * validated / records, 2) if records else None,
+        "avg_quality_score": round(sum(score * count for score, count in scored) / weight, 4) if weight else None,
+        "total_gaps_detected": sum(day["gaps_detected"] for day in daily),
+        "total_anomalies": sum(day["anomalies_detected"] for day in daily),
+    }
+
+
+def listed_anomalies(db: Database, wanted: Wanted, limit: int = 100) -> list[dict[str, Any]]:
+    """The anomalies that are asked for, with their evidence, the latest first."""
+    with db.connection() as connection:
+        return anomalies.listed(connection, wanted, limit)
+
+
+def acknowledge_anomaly(db: Database, number: int, author: str) -> dict[str, Any]:
+    """The anomaly of that number, which `author` has seen now; it is resolved when its cause is gone.
+
+    UnknownRecord (404). Who saw it first stays noted, and what is resolved stays so.
+    """
+    if not author.strip():
+        raise InvalidParameter("author: say who has seen it")
+    with db.transaction() as connection:
+        known = anomalies.acknowledge(connection, number, author.strip())
+    if known is None:
+        raise UnknownRecord(f"There is no anomaly {number}; GET /api/v1/data/anomalies lists them")
+    return known

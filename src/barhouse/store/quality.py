@@ -1,0 +1,116 @@
+"""Whole series as they are judged, and the daily figures that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import polars as pl
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from barhouse.model import INSTANT, PRICES, AssetClass, Instrument, Schema, Series, Timeframe
+from barhouse.store.postgres import Database
+from barhouse.store.queries import queries
+
+query = queries("quality")
+
+BARS: Schema = {
+    "instrument": pl.Int32(),
+    "time": INSTANT,
+    **PRICES,
+    "volume": pl.Float64(),
+    "extended": pl.Boolean(),
+    "forming": pl.Boolean(),
+    "source": pl.Int16(),
+    "validated": pl.Boolean(),
+    "quality_score": pl.Float64(),
+}
+"""What is read of a bar to judge it."""
+
+TOLD: Schema = {"instrument": pl.Int32(), "start": INSTANT, "end": INSTANT, "state": pl.String()}
+TIMES: Schema = {"instrument": pl.Int32(), "time": INSTANT}
+CAUSES: Schema = {"instrument": pl.Int32(), "timeframe": pl.Int16(), "time": INSTANT, "is_gap": pl.Boolean()}
+
+DAYS: Schema = {
+    "instrument": pl.Int32(),
+    "date": pl.Date(),
+    "total_records": pl.Int32(),
+    "validated_records": pl.Int32(),
+    "validation_rate": pl.Float64(),
+    "gaps_detected": pl.Int32(),
+    "anomalies_detected": pl.Int32(),
+    "avg_quality_score": pl.Float64(),
+    "data_completeness": pl.Float64(),
+}
+"""The figures of a day; its rate in percent, NULL where there was nothing to validate."""
+
+
+def series(connection: Connection, instruments: Sequence[int]) -> list[tuple[Series, int]]:
+    """All series of these instruments, each with how many bars it has, by class and exchange."""
+    rows = connection.execute(query.series, {"instruments": list(instruments)})
+    return [
+        (Series(Instrument(symbol, AssetClass(asset_class), exchange, key), Timeframe.by_code(code)), bars)
+        for key, symbol, asset_class, exchange, code, bars in rows
+    ]
+
+
+def bars(db: Database, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
+    """All bars of some instruments in a timeframe (`BARS`), by instrument and time."""
+    return db.frame(query.bars, [list(instruments), timeframe.code]).cast(pl.Schema(BARS))
+
+
+def told(connection: Connection, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
+    """What was asked of any source for some series (`TOLD`)."""
+    return _frame(connection, query.told, TOLD, instruments=list(instruments), timeframe=timeframe.code)
+
+
+def quarantined(connection: Connection, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
+    """The times of the rows of some series that are in quarantine (`TIMES`)."""
+    return _frame(connection, query.quarantined, TIMES, instruments=list(instruments), timeframe=timeframe.code)
+
+
+def causes(connection: Connection, instruments: Sequence[int]) -> pl.DataFrame:
+    """What is wrong with single bars of some instruments, and not resolved yet (`CAUSES`)."""
+    return _frame(connection, query.causes, CAUSES, instruments=list(instruments))
+
+
+def _frame(connection: Connection, statement: bytes, schema: Schema, **parameters: Any) -> pl.DataFrame:
+    return pl.DataFrame(connection.execute(statement, parameters).fetchall(), schema=schema, orient="row")
+
+
+def known_days(db: Database, instruments: Sequence[int]) -> pl.DataFrame:
+    """The daily figures of some instruments as they were written down (`DAYS`), in no order."""
+    return db.frame(query.known_days, [list(instruments)]).cast(pl.Schema(DAYS))
+
+
+def keep_days(connection: Connection, days: pl.DataFrame) -> None:
+    """Write down daily figures (`DAYS`), in the place of those that were known."""
+    if days.is_empty():
+        return
+    names = ["instruments", "dates", "totals", "validated", "rates", "gaps", "anomalies", "qualities", "completeness"]
+    connection.execute(query.keep_days, {name: days[of].to_list() for name, of in zip(names, DAYS, strict=True)})
+
+
+def drop_days(connection: Connection, days: pl.DataFrame) -> None:
+    """Take away the figures of days (instrument, date) on which nothing is expected any more."""
+    if days.height:
+        gone = {"instruments": days["instrument"].to_list(), "dates": days["date"].to_list()}
+        connection.execute(query.drop_days, gone)
+
+
+def days(connection: Connection, instrument: Instrument, since: date) -> list[dict[str, Any]]:
+    """The daily figures of an instrument from a day on, newest first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.days, {**_names(instrument), "since": since}).fetchall()
+
+
+def fetches(connection: Connection, instrument: Instrument, limit: int) -> list[dict[str, Any]]:
+    """The latest fetches of an instrument, newest first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.fetches, {**_names(instrument), "limit": limit}).fetchall()
+
+
+def _names(instrument: Instrument) -> dict[str, str]:
+    return {"symbol": instrument.symbol, "asset_class": instrument.asset_class}

@@ -1,0 +1,84 @@
+-- name: series
+-- The series of some instruments with their size, by class, exchange and number.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.bars
+FROM series s
+JOIN instrument i ON i.id = s.instrument
+WHERE i.id = ANY (%(instruments)s)
+ORDER BY i.asset_class, i.exchange, i.id, s.timeframe;
+
+-- name: bars
+-- All bars of some instruments in a timeframe, by instrument and time: as they lie in the key, so that nothing is sorted.
+SELECT bar.instrument, bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.extended, bar.forming,
+       bar.source, bar.validated, bar.quality_score
+FROM unnest($1::int[]) AS wanted (instrument)
+CROSS JOIN LATERAL (
+    SELECT * FROM bar
+    WHERE bar.instrument = wanted.instrument AND bar.timeframe = $2::smallint
+    ORDER BY bar.time
+) AS bar;
+
+-- name: told
+-- What was asked of any source for some series, and what came of it.
+SELECT instrument, span_start, span_end, state
+FROM coverage
+WHERE instrument = ANY (%(instruments)s) AND timeframe = %(timeframe)s;
+
+-- name: quarantined
+-- The times of the rows in quarantine of some series.
+SELECT instrument, time
+FROM quarantine
+WHERE instrument = ANY (%(instruments)s) AND timeframe = %(timeframe)s AND status = 'quarantined' AND time IS NOT NULL;
+
+-- name: causes
+-- When something is wrong with bars of some instruments; neither a real move nor a quiet time is, nor is being late.
+SELECT instrument, timeframe_code, data_point_time, anomaly_type = 'gap' AS is_gap
+FROM data_anomalies
+WHERE instrument = ANY (%(instruments)s) AND resolution_status <> 'resolved' AND data_point_time IS NOT NULL
+  AND anomaly_type NOT IN ('real_move', 'no_trade', 'stale');
+
+-- name: known_days
+-- The daily figures of some instruments as they were written down.
+SELECT i.id AS instrument, m.metric_date AS date, m.total_records, m.validated_records, m.validation_rate,
+       m.gaps_detected, m.anomalies_detected, m.avg_quality_score, m.data_completeness
+FROM data_quality_metrics m
+JOIN instrument i ON i.symbol = m.symbol AND i.asset_class = m.asset_class
+WHERE i.id = ANY ($1::int[]);
+
+-- name: keep_days
+-- Writes down daily figures, in the place of those that were known.
+INSERT INTO data_quality_metrics (symbol, asset_class, metric_date, total_records, validated_records, validation_rate,
+                                  gaps_detected, anomalies_detected, avg_quality_score, data_completeness)
+SELECT i.symbol, i.asset_class, day.date, day.total, day.validated, day.rate, day.gaps, day.anomalies, day.quality,
+       day.completeness
+FROM unnest(%(instruments)s::int[], %(dates)s::date[], %(totals)s::int[], %(validated)s::int[], %(rates)s::float8[],
+            %(gaps)s::int[], %(anomalies)s::int[], %(qualities)s::float8[], %(completeness)s::float8[])
+     AS day (instrument, date, total, validated, rate, gaps, anomalies, quality, completeness)
+JOIN instrument i ON i.id = day.instrument
+ON CONFLICT (symbol, asset_class, metric_date) DO UPDATE
+SET total_records = excluded.total_records, validated_records = excluded.validated_records,
+    validation_rate = excluded.validation_rate, gaps_detected = excluded.gaps_detected,
+    anomalies_detected = excluded.anomalies_detected, avg_quality_score = excluded.avg_quality_score,
+    data_completeness = excluded.data_completeness;
+
+-- name: drop_days
+-- Takes away the figures of days on which nothing is expected any more.
+DELETE FROM data_quality_metrics m
+USING instrument i, unnest(%(instruments)s::int[], %(dates)s::date[]) AS gone (instrument, date)
+WHERE i.id = gone.instrument AND m.symbol = i.symbol AND m.asset_class = i.asset_class AND m.metric_date = gone.date;
+
+-- name: days
+-- The daily figures of an instrument from a day on, newest first.
+SELECT metric_date AS date, total_records, validated_records, validation_rate, gaps_detected, anomalies_detected,
+       avg_quality_score, data_completeness
+FROM data_quality_metrics
+WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s AND metric_date >= %(since)s
+ORDER BY metric_date DESC;
+
+-- name: fetches
+-- The latest fetches of an instrument, newest first.
+SELECT source, timeframe, records_fetched, records_inserted, source_response_time_ms AS response_time_ms, success,
+       created_at AS timestamp
+FROM enrichment_fetch_log
+WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s
+ORDER BY created_at DESC, id DESC
+LIMIT %(limit)s;
