@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Protocol
 
 import polars as pl
@@ -35,6 +37,19 @@ class Fetched:
     response_ms: float = 0.0
     """Time the vendor took, over all calls."""
     quota_remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Rows of one source's old answers about one series, as the quarantine kept them; all have the same fields."""
+
+    series: Series
+    rows: Sequence[dict[str, object]]
+    times: pl.Series
+    """The time of each row as it was read then, NULL where it could not be."""
+    calendar: Calendar
+    ratios: Mapping[date, Fraction]
+    """The splits that were in the source's prices when it sent the rows."""
 
 
 class Source(Protocol):

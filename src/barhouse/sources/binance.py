@@ -16,7 +16,7 @@ from barhouse.model import ACTIONS, AssetClass, Series, Span, within
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, slots
-from barhouse.sources.base import REJECTS, Fetched
+from barhouse.sources.base import REJECTS, Fetched, Kept
 from barhouse.sources.futures import Futures, joined, milliseconds
 from barhouse.sources.http import Answer, Http
 from barhouse.sources.symbols import spelled
@@ -90,6 +90,12 @@ def _carefully(payload: bytes) -> Klines:
     return Klines(*decode.texts(rows, KLINE))
 
 
+def again(kept: Kept) -> pl.DataFrame:
+    """Klines of old answers as `time`, measures and `origin`, without those that are cut short."""
+    raw, _ = decode.texts(kept.rows, KLINE)
+    return _with_sells(decode.measured(raw, TAKEN, "ms")[0]).filter(_whole_slots(raw, kept.series))
+
+
 def refusal(answer: Answer) -> type[SourceError] | None:
     """What Binance means by a refusal: by its own code, or by barring the caller's country."""
     if answer.status == 451:
@@ -152,8 +158,7 @@ class Binance:
         symbol, now = spelled(series.instrument, NAME), self._clock()
         klines = await self._klines(symbol, series, span)
         rows, timeless = decode.measured(klines.raw, TAKEN, "ms")
-        whole = rows["origin"].is_in(_of_length(klines.raw, series).implode())
-        rows = rows.with_columns(taker_sell_volume=pl.col("volume") - pl.col("taker_buy_volume"))
+        whole, rows = _whole_slots(klines.raw, series), _with_sells(rows)
         bars = slots.placed(rows.filter(whole & within(span)), series.timeframe, calendar, now=now, delay=self.delay)
         if self._futures and len(bars):
             bars = joined(bars, series.timeframe, await self._futures.known(symbol, series.timeframe, span, now))
@@ -236,11 +241,16 @@ def _whole(pages: list[Klines]) -> Klines:
     )
 
 
-def _of_length(raw: pl.DataFrame, series: Series) -> pl.Series:
-    """The numbers of the rows that are as long as their slot: a kline cut short is no bar of it."""
+def _with_sells(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the other side of the takers' volume."""
+    return rows.with_columns(taker_sell_volume=pl.col("volume") - pl.col("taker_buy_volume"))
+
+
+def _whole_slots(raw: pl.DataFrame, series: Series) -> pl.Expr:
+    """Whether a row is as long as its slot: a kline cut short is no bar of it."""
     opens, closes = (pl.col(name).cast(pl.Int64, strict=False) for name in ("open_time", "close_time"))
     length = (closes + 1 - opens) == series.timeframe.minutes * 60_000
-    return raw.with_row_index("origin").filter(length)["origin"]
+    return pl.col("origin").is_in(raw.with_row_index("origin").filter(length)["origin"].implode())
 
 
 def _cut_short(rows: pl.DataFrame, raw: pl.DataFrame) -> pl.DataFrame:

@@ -23,6 +23,10 @@ LATEST = 9_000_000_000_000_000
 """The year 2255 in microseconds: a later stamp is none."""
 
 
+NO_ROWS = pl.DataFrame(schema={"time": INSTANT, "origin": pl.UInt32()})
+"""Rows of which no bar can be made, because there are none."""
+
+
 def document(payload: bytes, source: str) -> object:
     """The JSON in `payload`; NaN and Infinity, which are no JSON, are read too."""
     try:

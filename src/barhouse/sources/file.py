@@ -12,7 +12,7 @@ from barhouse.calendar import Calendar
 from barhouse.errors import UnreadableFile
 from barhouse.model import ALWAYS_OPEN, EXTRAS, INSTANT, Series, Span, Timeframe
 from barhouse.sources import decode, headings, slots, stamps, table
-from barhouse.sources.base import Fetched
+from barhouse.sources.base import Fetched, Kept
 
 NAME = "file"
 IMPLIED = 0.02
@@ -67,6 +67,18 @@ def read(path: Path, series: Series, calendar: Calendar, *, now: datetime, zone:
     notes = [*unread, *swapped, *left, *_off_grid(bars, series.timeframe, calendar)]
     count = len(file.cells) + len(file.broken)
     return fetched, Report(count, columns, times.format, _order(timed["time"]), notes)
+
+
+def again(kept: Kept) -> pl.DataFrame:
+    """Rows of old files, at the times read then, as `time`, measures and `origin`; none without known headings."""
+    cells, _ = decode.texts(kept.rows, list(kept.rows[0]))
+    try:
+        columns = headings.recognised(cells.columns)
+    except UnreadableFile:
+        return decode.NO_ROWS
+    numbers, _ = _numbers(table.Table(cells), columns)
+    rows, _ = _volumes(numbers)
+    return rows.with_columns(time=kept.times, origin=pl.int_range(pl.len(), dtype=pl.UInt32)).drop_nulls("time")
 
 
 def _times(cells: pl.DataFrame, heading: str, zone: str) -> stamps.Stamps:

@@ -17,7 +17,7 @@ from barhouse.model import ACTIONS, AssetClass, Series, Span, Timeframe, within
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, polygon_answers, slots
-from barhouse.sources.base import Fetched
+from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.http import Http
 from barhouse.sources.polygon_answers import NAME, TAKEN, Page
 from barhouse.sources.symbols import spelled
@@ -77,6 +77,14 @@ class Read:
         if len({tuple(frame.schema.items()) for frame in frames}) > 1:
             frames = [frame.cast(pl.String) for frame in frames]
         return pl.concat(frames)
+
+
+def again(kept: Kept) -> pl.DataFrame:
+    """Rows of old answers as `time`, measures and `origin`; none where they are but parts of the series' bars."""
+    if _finer(kept.series) is not kept.series.timeframe:
+        return decode.NO_ROWS
+    raw, _ = decode.texts(kept.rows, list(TAKEN))
+    return decode.measured(raw, TAKEN, "ms")[0]
 
 
 class Polygon:

@@ -17,7 +17,7 @@ from barhouse.model import ACTIONS, PRICES, AssetClass, Instrument, Series, Span
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode, slots, splits, yahoo_answers
-from barhouse.sources.base import Fetched
+from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.browser import Browser
 from barhouse.sources.http import Http
 from barhouse.sources.symbols import spelled
@@ -64,6 +64,19 @@ class Read:
     def empty(self) -> bool:
         """Whether it has no rows."""
         return self.chart.raw.is_empty()
+
+
+def again(kept: Kept) -> pl.DataFrame:
+    """Rows of old answers as `time`, measures and `origin`; none where they are but parts of the series' bars."""
+    series, calendar = kept.series, kept.calendar
+    if _finer(series) is not series.timeframe:
+        return decode.NO_ROWS
+    raw, _ = decode.texts(kept.rows, yahoo_answers.ROW)
+    rows, _ = decode.measured(raw, TAKEN, "s")
+    if _is_coin(series.instrument):
+        return rows
+    days = calendar.canonical(calendar.canonical(rows["time"], series.timeframe), Timeframe.D1).dt.date()
+    return splits.as_traded(rows, days, dict(kept.ratios))
 
 
 class Yahoo:
