@@ -41,6 +41,11 @@ def negative_volume() -> pl.Expr:
     return pl.col("volume") < 0
 
 
+def unsound() -> pl.Expr:
+    """Whether the values of a bar, wherever it stands, are those of no bar."""
+    return pl.any_horizontal(missing_field(), high_too_low(), low_too_high(), price_not_positive(), negative_volume())
+
+
 @check(Severity.MEDIUM)
 def off_grid() -> pl.Expr:
     """No bar of the series starts at this time: off the timeframe's grid, or on a day without a session."""

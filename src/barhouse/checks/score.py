@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from barhouse.checks.candle import FIVE
+from barhouse.checks.candle import FIVE, unsound
 from barhouse.model import JUDGED
 
 GOOD_ENOUGH = 0.85
@@ -66,4 +66,5 @@ def _share_of_features() -> pl.Expr:
 
 
 def _validated() -> pl.Expr:
-    return (pl.col("quality_score") >= GOOD_ENOUGH).alias("validated")
+    """Whether the score is good enough, of a bar that a human or another tool may have stored against the checks."""
+    return ((pl.col("quality_score") >= GOOD_ENOUGH) & ~unsound().fill_null(value=False)).alias("validated")
