@@ -18,12 +18,13 @@ from barhouse import errors
 from barhouse.errors import BarhouseError, InvalidParameter, ServerUnavailable
 from barhouse.features import registry
 from barhouse.flow import instruments, reads
-from barhouse.model import INSTANT, AssetClass, Schema, Series, Span, Timeframe, instant, moment
+from barhouse.model import INSTANT, Adjust, AssetClass, Schema, Series, Span, Timeframe, instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
 When = str | date | datetime | None
 Session = Literal["regular", "all"]
+Adjusting = Literal["none", "splits", "all"]
 
 SERIES: Schema = {
     "symbol": pl.String(),
@@ -72,12 +73,26 @@ class Client:
         validated_only: bool = False,
         min_quality: float = 0.0,
         session: Session = "regular",
+        adjust: Adjusting = "none",
+        as_of: When = None,
     ) -> pl.DataFrame:
         """All bars from `start` to before `end`, as traded, oldest first; with `features` their 22 columns beside.
 
-        A bare date is 00:00Z. `session="all"` gives the bars outside the regular session too.
+        A bare date is 00:00Z. `session="all"` gives the bars outside the regular session too. `adjust="splits"` gives
+        prices and volumes in today's shares, `"all"` takes dividends out of the prices as well. `as_of` gives what
+        was known at that instant.
         """
-        asked = _Asked(symbol, timeframe, _span(start, end), asset_class, session, validated_only, min_quality)
+        asked = _Asked(
+            symbol,
+            timeframe,
+            _span(start, end),
+            asset_class,
+            session,
+            validated_only=validated_only,
+            min_quality=min_quality,
+            adjust=Adjust.of(adjust),
+            as_of=_moment(as_of),
+        )
         return self._reader.bars(asked, features=features)
 
     def features(
@@ -125,6 +140,8 @@ class _Asked:
     session: Session
     validated_only: bool = False
     min_quality: float = 0.0
+    adjust: Adjust = Adjust.NONE
+    as_of: datetime | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_quality <= 1:
@@ -157,6 +174,8 @@ class _Stored:
             min_quality=asked.min_quality,
             extended=asked.session == "all",
             features=tuple(registry) if features else (),
+            adjust=asked.adjust,
+            as_of=asked.as_of,
         )
         return reads.bars(self._db, selection, limit=sys.maxsize)
 
@@ -186,8 +205,9 @@ class _Served:
         beside = {"features": features, "validated_only": asked.validated_only, "min_quality": asked.min_quality}
         bounds = {"start": asked.span.start, "end": asked.span.end}
         told = {name: instant(at) for name, at in bounds.items() if at not in (ALL_TIME.start, ALL_TIME.end)}
+        told |= {} if asked.as_of is None else {"as_of": instant(asked.as_of)}
         told |= {} if asked.asset_class is None else {"asset_class": asked.asset_class}
-        fixed = {"timeframe": asked.timeframe, "session": asked.session, "format": "arrow"}
+        fixed = {"timeframe": asked.timeframe, "session": asked.session, "adjust": asked.adjust, "format": "arrow"}
         response = self._get(f"historical/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside})
         with self._understood(response):
             return pl.read_ipc_stream(response.content)

@@ -240,8 +240,10 @@ REFUSED = [
     ("?cursor=x", 422, "cursor: this is none"),
     ("?cursor=________", 422, "cursor: this is none"),
     ("?cursor=%C3%A9", 422, "cursor: this is none"),
-    ("?adjust=splits", 422, "adjust: only none is served yet"),
-    ("?as_of=2012-01-01", 422, "as_of: this is not served yet"),
+    ("?adjust=most", 422, "adjust: Input should be 'none', 'splits' or 'all'"),
+    ("?as_of=yesterday", 422, "'yesterday' is no date"),
+    ("?as_of=2999-01-01", 422, "as_of: 2999-01-01T00:00:00Z is still to come"),
+    ("?as_of=2999-01-01&format=csv", 422, "as_of: 2999-01-01T00:00:00Z is still to come"),
     ("?timefame=1h", 422, "timefame: Extra inputs are not permitted"),
 ]
 

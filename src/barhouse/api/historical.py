@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
+from hashlib import blake2b
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 import orjson
@@ -15,10 +17,10 @@ from pydantic import Field
 from barhouse.api import bulk, shapes
 from barhouse.api.asking import Asked, cursor, found
 from barhouse.api.deps import Served, Warehouse
+from barhouse.api.quick import Found
 from barhouse.api.understood import parameters, understood
-from barhouse.errors import InvalidParameter
 from barhouse.flow import reads
-from barhouse.model import Span, instant
+from barhouse.model import Adjust, Span, instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
@@ -32,8 +34,28 @@ class AskedBars(Asked):
     """Which bars of a symbol are wanted, and with what beside them."""
 
     features: bool = Field(default=False, description="Gives the features beside each bar.")
-    adjust: str = Field(default="none", description="`none`: prices as traded. Others are not served yet.")
-    as_of: str | None = Field(default=None, description="What was known at that instant; not served yet.")
+    adjust: Literal["none", "splits", "all"] = Field(
+        default="none",
+        description="`none`: as traded. `splits`: prices and volumes in today's shares. `all`: dividends too.",
+    )
+    as_of: str | None = Field(
+        default=None,
+        description="What was known at that instant: without what came, left or was corrected later.",
+        examples=["2024-01-31T14:30:00Z"],
+    )
+
+    @property
+    def plain(self) -> bool:
+        """Whether the bars are wanted just as they are stored now."""
+        return self.adjust == "none" and self.as_of is None
+
+    def wanted(self, found: Found) -> Selection:
+        """The bars that are left to give behind the cursor."""
+        selection = self.selection(found, features=self.features)
+        if self.plain:
+            return selection
+        then = None if self.as_of is None else moment(self.as_of)
+        return replace(selection, adjust=Adjust(self.adjust), as_of=then)
 
 
 Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
@@ -52,25 +74,50 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     """Bars as traded, oldest first, settled ones only.
 
     JSON comes in pages: follow `next_cursor` with the same query until it is null. The ETag changes with each write
-    to the series. Bars outside the regular session are left out unless `session=all`.
+    to the series, and that of adjusted bars with each split or dividend that is learnt. Bars outside the regular
+    session are left out unless `session=all`.
+
+    `as_of` gives the bars as they were known at an instant, with features computed from them and adjusted by the
+    actions learnt until then; `validated`, `quality_score` and `flags` are today's.
+
+    `adjust=splits` divides prices, and multiplies volumes, by the ratios of all later splits that have taken effect;
+    `adjust=all` also multiplies prices by 1 - amount / previous close for each later dividend. A weekly bar is in the
+    shares of its close. Features are as stored: they see through splits by themselves, and never later ones.
     """
-    if asked.adjust != "none":
-        raise InvalidParameter("adjust: only none is served yet")
-    if asked.as_of is not None:
-        raise InvalidParameter("as_of: this is not served yet; leave it out for what is known now")
     page, span = asked.page if asked.format == "json" else None, asked.span
     known = await found(served, symbol, asked)
-    headers = {"ETag": f'"{known.revision}"', "Cache-Control": "no-cache"}
+    if asked.as_of is not None and page is not None:
+        body = await anyio.to_thread.run_sync(_long, served.db, asked.wanted(known), span, page)
+        return _unless_known(body, request)
+    mark = known.revision if asked.plain else await anyio.to_thread.run_sync(_mark, served.db, asked, known)
+    headers = _headers(mark)
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    selection = asked.selection(known, features=asked.features)
+    selection = asked.wanted(known)
     if page is None:
         return await _streamed(served.db, selection, asked.format, asked.limit, headers)
-    if page > SHORT:
+    if page > SHORT or not asked.plain:
         body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
     else:
         body = await _quick(served, (symbol, asked), known.revision, selection, span, page)
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _headers(mark: str) -> dict[str, str]:
+    return {"ETag": f'"{mark}"', "Cache-Control": "no-cache"}
+
+
+def _unless_known(body: bytes, request: Request) -> Response:
+    """A page of the past: it bears a mark of its own, which no later write changes as long as it says the same."""
+    headers = _headers(blake2b(body, digest_size=12).hexdigest())
+    if headers["ETag"] in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _mark(db: Database, asked: AskedBars, known: Found) -> str:
+    """What changes with each write to the series, and with all that its adjusted prices hang on."""
+    return f"{known.revision}.{reads.basis(db, asked.wanted(known)).mark}"
 
 
 async def _quick(

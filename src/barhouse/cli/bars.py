@@ -11,15 +11,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from barhouse.cli.options import Class, DataDir, Features, OneTimeframe, Symbol, configured
+from barhouse.cli.options import Adjusting, AsOf, Class, DataDir, Features, OneTimeframe, Symbol, configured
 from barhouse.cli.selecting import selected
 from barhouse.cli.tables import listing, number
 from barhouse.flow.reads import newest
 from barhouse.flow.warehouse import opened
-from barhouse.model import Timeframe
+from barhouse.model import Adjust, Timeframe, instant
 from barhouse.store.reading import Selection
 
 SHOWN = ("open", "high", "low", "close", "volume", "vwap", "source", "quality_score", "flags")
+ADJUSTED = {Adjust.SPLITS: "splits", Adjust.ALL: "splits and dividends"}
 NAME_WIDTH, BAR_WIDTH = 20, 14
 
 
@@ -29,6 +30,8 @@ def bars(
     timeframe: OneTimeframe = "1d",
     last: Annotated[int, typer.Option("--last", "-n", min=1, max=10_000, help="How many.")] = 10,
     features: Features = False,
+    adjust: Adjusting = Adjust.NONE,
+    as_of: AsOf = None,
     asset: Class = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -37,7 +40,7 @@ def bars(
     Example: [bold]barhouse bars AAPL --last 20 --features[/]
     """
     with opened(configured(data_dir)) as db:
-        wanted = selected(db, symbol, timeframe, asset, with_features=features)
+        wanted = selected(db, symbol, timeframe, asset, with_features=features, adjust=adjust, as_of=as_of)
         found = newest(db, wanted, last)
     console = Console()
     console.print(_title(wanted))
@@ -73,7 +76,9 @@ def _columns(found: pl.DataFrame, wanted: Selection) -> Table:
 
 
 def _title(wanted: Selection) -> str:
-    return f"[bold]{wanted.series}[/] [dim]{wanted.series.instrument.asset_class}, times in UTC[/]"
+    adjusted = "" if wanted.adjust is Adjust.NONE else f", adjusted for {ADJUSTED[wanted.adjust]}"
+    then = f", as known at {instant(wanted.as_of)}" if wanted.as_of else ""
+    return f"[bold]{wanted.series}[/] [dim]{wanted.series.instrument.asset_class}, times in UTC{adjusted}{then}[/]"
 
 
 def _stamp(moment: datetime, wanted: Selection) -> str:

@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 
-from barhouse.cli.options import Class, DataDir, Features, From, OneTimeframe, Symbol, To, configured
+from barhouse.cli.options import Adjusting, AsOf, Class, DataDir, Features, From, OneTimeframe, Symbol, To, configured
 from barhouse.cli.selecting import selected
 from barhouse.errors import RequestError
 from barhouse.flow.reads import pages
 from barhouse.flow.warehouse import opened
+from barhouse.model import Adjust
 
 STDOUT = "-"
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -55,6 +56,8 @@ def export(
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where to; - is standard output.")] = STDOUT,
     features: Features = False,
     extended: Annotated[bool, typer.Option(help="Also bars outside the regular session.")] = False,
+    adjust: Adjusting = Adjust.NONE,
+    as_of: AsOf = None,
     asset: Class = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -69,7 +72,17 @@ def export(
         raise RequestError("Parquet needs a file: --out bars.parquet")
     rows = 0
     with opened(configured(data_dir)) as db:
-        wanted = selected(db, symbol, timeframe, asset, (start, end), with_features=features, extended=extended)
+        wanted = selected(
+            db,
+            symbol,
+            timeframe,
+            asset,
+            (start, end),
+            with_features=features,
+            extended=extended,
+            adjust=adjust,
+            as_of=as_of,
+        )
         with _target(out) as handle:
             writer = (Csv if chosen is Format.CSV else Parquet)(handle)
             for page in pages(db, wanted):

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from barhouse.config import Settings, settings
-from barhouse.model import AssetClass, Span, Timeframe, moment
+from barhouse.model import Adjust, AssetClass, Span, Timeframe, moment
 
 Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
@@ -21,6 +21,12 @@ Class = Annotated[
 From = Annotated[str | None, typer.Option("--from", help="First day or instant, UTC: 2024-01-31 or 2024-01-31T14:30Z.")]
 To = Annotated[str | None, typer.Option("--to", help="First day or instant that is not wanted any more.")]
 Features = Annotated[bool, typer.Option("--features", help="Also the features of each bar.")]
+Adjusting = Annotated[
+    Adjust, typer.Option("--adjust", help="splits: in today's shares; all: less dividends too; none: as traded.")
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", metavar="INSTANT", help="What was known then: 2024-01-31T14:30Z, in UTC.")
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps the bars.", show_default=False)
 ]

@@ -8,7 +8,7 @@ from barhouse import features
 from barhouse.cli.options import asset_class
 from barhouse.errors import RequestError
 from barhouse.flow.instruments import find
-from barhouse.model import AssetClass, Series, Span, Timeframe, moment
+from barhouse.model import Adjust, AssetClass, Series, Span, Timeframe, moment
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
@@ -23,11 +23,14 @@ def selected(
     *,
     with_features: bool = False,
     extended: bool = False,
+    adjust: Adjust = Adjust.NONE,
+    as_of: str | None = None,
 ) -> Selection:
     """The stored bars of a symbol; UnknownSymbol (404), or RequestError where there are only other timeframes."""
     series = _stored(db, symbol, Timeframe.of(timeframe), asset)
     names = _features(series.instrument.asset_class) if with_features else ()
-    return Selection(series, _span(*bounds), extended=extended, features=names)
+    then = moment(as_of) if as_of else None
+    return Selection(series, _span(*bounds), extended=extended, features=names, adjust=adjust, as_of=then)
 
 
 def _stored(db: Database, symbol: str, timeframe: Timeframe, asset: str | None) -> Series:
