@@ -20,6 +20,7 @@ from rich.table import Table
 
 from barhouse.api import vendor_side
 from barhouse.api.app import create
+from barhouse.api.faults import script
 from barhouse.api.sample import sample
 from barhouse.cli.bring import bring
 from barhouse.cli.options import DataDir, configured
@@ -43,6 +44,9 @@ def demo(
     *,
     once: Annotated[bool, typer.Option("--once", help="End with a summary instead of serving the dashboard.")] = False,
     port: Annotated[int, typer.Option(help="The dashboard's port; the next free one if it is taken.")] = 8000,
+    faults: Annotated[
+        str, typer.Option(help="What befalls the vendors: a .toml file, or words (docs/faults.md).")
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
     """See it work: real bars of five stocks, from a vendor's protocol to a dashboard.
@@ -50,27 +54,30 @@ def demo(
     A vendor side on this machine speaks Polygon's, Yahoo's and Binance's protocols over packaged bars; everything
     else is what production runs. The demo keeps its data apart from yours.
 
-    Example: [bold]barhouse demo --once[/]
+    Example: [bold]barhouse demo --once --faults "error chance=0.3; reset every=3 after=0.5"[/]
     """
     console = Console()
+    script(faults)
     settings = configured(data_dir)
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo", "database_url": None})
     began = time.monotonic()
-    with _vendors() as vendors, opened(settings) as db:
+    with _vendors(faults) as vendors, opened(settings) as db:
         address = vendors()
         console.print(f"Warehouse ready in {time.monotonic() - began:.1f} s", style="dim", highlight=False)
         outcomes = _bring(db, _pointed_at(settings, address), console)
         console.print(_asked(address, outcomes), style="dim", highlight=False)
+        if faults:
+            console.print(_befell(address), style="dim", highlight=False)
         console.print(_summary(db, outcomes))
         if not once:
             _serve(settings, port, console)
 
 
 @contextmanager
-def _vendors() -> Iterator[Callable[[], str]]:
+def _vendors(faults: str) -> Iterator[Callable[[], str]]:
     """The vendor side, which starts while the database does; its address once that is known."""
     with ExitStack() as stack, ThreadPoolExecutor(1) as helper:
-        starting = helper.submit(stack.enter_context, vendor_side.running())
+        starting = helper.submit(stack.enter_context, vendor_side.running(faults=faults))
         yield starting.result
 
 
@@ -106,11 +113,23 @@ def _tracked(db: Database, instrument: Instrument) -> Wanted:
 
 def _asked(vendors: str, outcomes: Sequence[Outcome]) -> str:
     """How often the vendors were asked: a second run has everything."""
-    told = httpx.get(f"{vendors}/vendor-side/calls", trust_env=False, verify=vendors.startswith("https:"))
-    calls = sum(told.raise_for_status().json().values())
+    calls = sum(_counts(vendors, "calls").values())
     if not outcomes:
         return f"Everything was there already: {calls} calls to the vendors."
     return f"{calls} calls to the vendors; a second run makes none."
+
+
+def _befell(vendors: str) -> str:
+    """Which faults the backfill met."""
+    told = _counts(vendors, "faults")
+    return f"Faults on the way: {', '.join(f'{count} × {name}' for name, count in told.items()) or 'none'}."  # noqa: RUF001
+
+
+def _counts(vendors: str, what: str) -> dict[str, int]:
+    """What the vendor side counted so far."""
+    told = httpx.get(f"{vendors}/vendor-side/{what}", trust_env=False, verify=vendors.startswith("https:"))
+    counts: dict[str, int] = told.raise_for_status().json()
+    return counts
 
 
 def _summary(db: Database, outcomes: Sequence[Outcome]) -> Table:

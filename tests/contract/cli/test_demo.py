@@ -81,10 +81,9 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     return Demos(home, "".join(killed), once(home), once(home))
 
 
-def once(home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "demo", "--once"], env=environment(home), cwd=HOME, capture_output=True, text=True, check=False
-    )
+def once(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [PROGRAM, "demo", "--once", *options]
+    return subprocess.run(command, env=environment(home), cwd=HOME, capture_output=True, text=True, check=False)
 
 
 def packaged() -> Counter[str]:
@@ -112,6 +111,22 @@ def test_a_second_demo_asks_no_vendor(demos: Demos) -> None:
     assert demos.again.returncode == 0, demos.again.stderr
     assert "Everything was there already: 0 calls to the vendors." in demos.again.stdout
     assert counts(demos.again.stdout) == packaged()
+
+
+def test_the_demo_gets_through_faults_of_its_vendors(tmp_path: Path) -> None:
+    under = once(tmp_path, "--faults", "cut last=1 each=yes path=aggs; latency seconds=0.01")
+
+    assert under.returncode == 0, under.stderr
+    assert counts(under.stdout) == packaged()
+    assert "5 × cut" in under.stdout  # noqa: RUF001
+
+
+def test_a_script_that_cannot_be_read_ends_the_demo_before_it_begins(tmp_path: Path) -> None:
+    refused = once(tmp_path, "--faults", "cutt")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error No fault 'cutt'; known are latency")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_serves_on_a_free_port_and_its_three_commands_work(
