@@ -54,8 +54,8 @@ def rewrite(
     timeframe = kind.timeframe
     bars.lock(connection, timeframe, sorted({*gone["instrument"], *placed["instrument"]}))
     leaving = _leaving(db, gone, placed, kind)
-    moved = _moved(leaving, placed, kind)
-    around = _around(db, stretched(placed, moved), leaving, kind)
+    moved = moves(leaving, placed, kind)
+    around = neighbours(db, stretched(placed, moved), leaving, kind)
     rejudged = rejudge(connection, placed, around, moved, kind)
     feature_store.remove(connection, leaving.select("instrument", first="time", last="time"), timeframe)
     feature_store.replace(connection, rejudged.features, timeframe)
@@ -103,14 +103,14 @@ def _leaving(db: Database, gone: pl.DataFrame, placed: pl.DataFrame, kind: Kind)
     return stored
 
 
-def _around(db: Database, stretches: pl.DataFrame, leaving: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+def neighbours(db: Database, stretches: pl.DataFrame, leaving: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """The whole bars that stay around the change, as far as they bear on it or it on them."""
     reach = kind.look_back
     around = bars.context(db, stretches, kind.timeframe, before=reach, after=reach, columns=list(bars.COLUMNS))
     return around.join(leaving, on=KEY, how="anti", maintain_order="left")
 
 
-def _moved(leaving: pl.DataFrame, placed: pl.DataFrame, kind: Kind) -> pl.DataFrame:
+def moves(leaving: pl.DataFrame, placed: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """Where the bars that others hang on change: regular, settled, on their slot, and not the same as before."""
     told = [*KEY, *MEASURES, "source"]
     before, after = (_bearing(each, kind).select(told) for each in (leaving, placed))
