@@ -31,6 +31,9 @@ VERBS = {
     "import": Verb("importing", "import_", "Take bars from files; says what was taken, what was quarantined and why."),
     "export": Verb("exporting", "export", "Write bars to a file, CSV or Parquet."),
     "bars": Verb("bars", "bars", "Show the newest bars of a symbol."),
+    "actions": Verb(
+        "actions", "actions", "Show the splits and dividends of a symbol, who tells them, and which count."
+    ),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }

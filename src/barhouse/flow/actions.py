@@ -14,9 +14,10 @@ from barhouse.calendar import Calendar
 from barhouse.flow import holes, sessions
 from barhouse.flow.conflicts import KIND, conflicts
 from barhouse.flow.enrich import MOMENTS, Kind, enrich
+from barhouse.flow.instruments import find
 from barhouse.flow.regrade import regrade
 from barhouse.flow.verdicts import claims, on_dividends, on_splits
-from barhouse.model import BARS, Instrument, Series, Span, Timeframe
+from barhouse.model import BARS, AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.sources.order import precedence
 from barhouse.store import actions, anomalies, bars, features, instruments
 from barhouse.store.actions import Days
@@ -25,6 +26,8 @@ from barhouse.store.postgres import Database
 
 NO_BARS = pl.DataFrame(schema={"instrument": pl.Int32(), **BARS, "origin": pl.UInt32(), "source": pl.Int16()})
 """Fresh bars, of which there are none."""
+
+SHOWN = ("source", "kind", "effective", "ratio", "amount", "currency", "learnt_at", "standing", "evidence")
 
 
 def learn(db: Database, instrument: Instrument, told: pl.DataFrame, source: str, asked: Span | None = None) -> None:
@@ -42,6 +45,19 @@ def learn(db: Database, instrument: Instrument, told: pl.DataFrame, source: str,
         days = Days(asked.start.date(), asked.end.date()) if asked else None
         news = actions.learn(connection, instrument.number, told, code, asked=days)
         _settle(db, connection, held, before, news=news)
+
+
+def listed(
+    db: Database, symbol: str, asset_class: AssetClass | None = None, as_of: datetime | None = None
+) -> tuple[Instrument, list[dict[str, Any]]]:
+    """What is told of the splits and dividends of a symbol, or was at an instant, by date, and how each telling stands.
+
+    Each is source, kind, effective, ratio, amount, currency, learnt_at, standing, evidence. UnknownSymbol (404).
+    """
+    instrument = find(db, symbol, asset_class)
+    with db.connection() as connection:
+        rows = actions.told(connection, [instrument.number], as_of)
+    return instrument, [{name: row[name] for name in SHOWN} for row in rows]
 
 
 def reconsider(db: Database, written: Iterable[Instrument], stretches: pl.DataFrame) -> None:
