@@ -70,7 +70,7 @@ def _polygon(bars: pl.DataFrame) -> bytes:
 def _pipe(db: Database, series: Series, span: Span, calendar: Calendar, payload: bytes) -> None:
     """Polygon's adapter reads the bytes as if they came over the wire; the flow keeps what it gives."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=payload))
-    source = Polygon("https://api.polygon.io", "bench", calls_per_minute=0, transport=transport)
+    source = Polygon("https://api.polygon.io", "bench", transport=transport)
     fetched = asyncio.run(source.bars(series, span, calendar))
     [kept] = keep(db, Batch([fetched], calendar, source.delay))
     assert kept.inserted == HUNDRED_THOUSAND, kept

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     polygon_calls_per_minute: int = Field(
         default=5, ge=0, description="Calls a minute that the Polygon plan allows; 0 for a plan without a limit."
     )
+    egress: str = Field(
+        default="here",
+        min_length=1,
+        description="A name for the address by which vendors see this machine; those of one name share its quotas.",
+    )
     yahoo_url: str = Field(default="https://query2.finance.yahoo.com", description="Yahoo's host.")
     binance_url: str = Field(default="https://api.binance.com", description="Binance's host for spot bars.")
     binance_futures_url: str = Field(

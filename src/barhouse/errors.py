@@ -16,6 +16,7 @@
     │   ├── SourceUnavailable  time-outs, resets, 5xx
     │   ├── UnreadableAnswer   an answer that nobody can read; never an empty one
     │   ├── RateLimited        429, 418; knows when to come back
+    │   ├── CircuitOpen        it failed too often a moment ago: nobody asks it for now
     │   ├── Unauthorized       401: the key is missing or wrong
     │   ├── NotEntitled        403: the plan does not cover it
     │   ├── UnknownAtSource    404: the vendor does not know the symbol
@@ -155,6 +156,14 @@ class RateLimited(SourceError):
     def __init__(self, source: str, message: str, retry_after: float | None = None) -> None:
         super().__init__(source, message)
         self.retry_after = retry_after
+
+
+class CircuitOpen(SourceError):
+    """The vendor failed too often a moment ago: the call was not made, the next source is asked."""
+
+    def __init__(self, name: str) -> None:
+        BarhouseError.__init__(self, f"Circuit breaker {name!r} is OPEN")
+        self.source = name
 
 
 class Unauthorized(SourceError):

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
 from barhouse.model import Instrument
+from barhouse.resilience.manager import guards
 from barhouse.resilience.retry import Retry
 from barhouse.sources.base import Source
 from barhouse.sources.binance import Binance
@@ -112,7 +113,7 @@ def polygon_written(bars: Sequence[Bar], _: Request) -> bytes:
 POLYGON = Protocol(
     name="polygon",
     instruments=(STOCK, COIN),
-    source=lambda url, timeout: Polygon(url, KEY, calls_per_minute=0, timeout=timeout, retry=QUICK, clock=lambda: NOW),
+    source=lambda url, timeout: Polygon(url, KEY, timeout=timeout, guard=guards("polygon", QUICK), clock=lambda: NOW),
     bars=polygon_bars,
     written=polygon_written,
     empty=b'{"ticker":"AAPL","queryCount":0,"resultsCount":0,"adjusted":true,"status":"OK","request_id":"1"}',
@@ -158,7 +159,7 @@ def _quoted(cell: object) -> object:
 BINANCE = Protocol(
     name="binance",
     instruments=(COIN,),
-    source=lambda url, timeout: Binance(url, timeout=timeout, retry=QUICK, clock=lambda: NOW),
+    source=lambda url, timeout: Binance(url, timeout=timeout, guard=guards("binance", QUICK), clock=lambda: NOW),
     bars=binance_bars,
     written=binance_written,
     empty=b"[]",
@@ -193,7 +194,7 @@ def yahoo_written(bars: Sequence[Bar], request: Request) -> bytes:
 YAHOO = Protocol(
     name="yahoo",
     instruments=(STOCK, COIN),
-    source=lambda url, timeout: Yahoo(url, timeout=timeout, retry=QUICK, clock=lambda: NOW),
+    source=lambda url, timeout: Yahoo(url, timeout=timeout, guard=guards("yahoo", QUICK), clock=lambda: NOW),
     bars=yahoo_bars,
     written=yahoo_written,
     empty=b'{"chart":{"result":[{"meta":{"symbol":"AAPL"},"indicators":{"quote":[{}]}}],"error":null}}',

@@ -17,6 +17,7 @@ from barhouse.errors import DatabaseUnavailable, NotEntitled, SourceUnavailable
 from barhouse.flow.backfill import Outcome, backfill
 from barhouse.flow.plan import Wanted, plan
 from barhouse.model import Instrument, Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.resilience.retry import Retry
 from barhouse.sources import configured
 from barhouse.sources.base import Source
@@ -138,7 +139,7 @@ def splits(db: Database) -> list[tuple[str, str]]:
 def test_splits_that_one_source_refuses_are_told_by_the_next(db: Database, vendors: str) -> None:
     aapl = kept(db, "AAPL")
     with vendor(without_actions(vendors)) as poor:
-        polygon: Source = Polygon(poor.url, "k", calls_per_minute=0, retry=QUICK)
+        polygon: Source = Polygon(poor.url, "k", guard=guards("polygon", QUICK))
         [outcome] = brought(db, {"polygon": polygon, "yahoo": at(vendors)["yahoo"]}, [aapl])
 
     assert outcome.inserted == 3270
@@ -150,7 +151,12 @@ def test_splits_that_nobody_told_are_asked_for_again_by_the_next_backfill(db: Da
     aapl = kept(db, "AAPL")
     first_years = Span(WHOLE.start, datetime(2008, 1, 1, tzinfo=UTC))
     with vendor(without_actions(vendors)) as poor:
-        brought(db, {"polygon": Polygon(poor.url, "k", calls_per_minute=0, retry=QUICK)}, [aapl], first_years)
+        brought(
+            db,
+            {"polygon": Polygon(poor.url, "k", guard=guards("polygon", QUICK))},
+            [aapl],
+            first_years,
+        )
     assert splits(db) == []
 
     brought(db, {"polygon": at(vendors)["polygon"]}, [aapl])
@@ -175,7 +181,7 @@ def test_a_failing_vendor_leaves_the_span_to_the_next_one(db: Database, vendors:
     aapl = kept(db, "AAPL")
     with vendor(Reply(HTML, status=500)) as broken:
         sources: dict[str, Source] = {
-            "polygon": Polygon(broken.url, "k", calls_per_minute=0, retry=QUICK),
+            "polygon": Polygon(broken.url, "k", guard=guards("polygon", QUICK)),
             "yahoo": at(vendors)["yahoo"],
         }
         [outcome] = brought(db, sources, [aapl])
@@ -194,7 +200,7 @@ def test_what_nobody_could_read_is_missing_and_asked_for_again(db: Database, ven
         b'{"status":"NOT_AUTHORIZED","message":"Your plan doesn\'t include this data timeframe."}', status=403
     )
     with vendor(refusal) as closed:
-        sources: dict[str, Source] = {"polygon": Polygon(closed.url, "k", calls_per_minute=0, retry=QUICK)}
+        sources: dict[str, Source] = {"polygon": Polygon(closed.url, "k", guard=guards("polygon", QUICK))}
         [outcome] = brought(db, sources, [aapl])
 
     assert outcome.missing == [WHOLE]

@@ -189,7 +189,7 @@ def brought(db: Database, case: Case, real: Mapping[Timeframe, pl.DataFrame]) ->
 
 async def _brought(db: Database, case: Case, url: str) -> list[Outcome]:
     makes: dict[str, Source] = {
-        "polygon": Polygon(url, "k", calls_per_minute=0, clock=lambda: case.now),
+        "polygon": Polygon(url, "k", clock=lambda: case.now),
         "yahoo": Yahoo(url, clock=lambda: case.now),
         "binance": Binance(url, clock=lambda: case.now),
     }

@@ -7,9 +7,6 @@ import sys
 from typing import Any
 
 import structlog
-from stamina.instrumentation import RetryDetails, set_on_retry_hooks
-
-log = structlog.get_logger()
 
 
 class _Lines:
@@ -21,11 +18,6 @@ class _Lines:
         sys.stderr.flush()
 
     debug = info = warning = error = critical = exception = msg
-
-
-def _asked_again(details: RetryDetails) -> None:
-    """Whoever waits for a vendor is told why."""
-    log.warning("vendor_asked_again", after=f"{details.wait_for:.1f} s", error=str(details.caused_by))
 
 
 def on_standard_error(level: int = logging.WARNING) -> None:
@@ -47,4 +39,3 @@ def on_standard_error(level: int = logging.WARNING) -> None:
         logger_factory=lines,
         cache_logger_on_first_use=False,
     )
-    set_on_retry_hooks([_asked_again])

@@ -10,7 +10,6 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -20,7 +19,6 @@ from pathlib import Path
 import anyio
 import httpx
 import psycopg
-import stamina
 from psycopg.conninfo import conninfo_to_dict
 
 from barhouse.calendar import Calendar
@@ -28,6 +26,7 @@ from barhouse.config import Settings
 from barhouse.errors import BarhouseError, RequestRefused, SourceError, Unauthorized, UnknownAtSource
 from barhouse.flow.warehouse import COLUMNS
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.resilience.retry import Retry
 from barhouse.sources import configured
 from barhouse.sources.base import Source
 from barhouse.store import migrate, server
@@ -184,7 +183,7 @@ def vendors(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 async def _asked(settings: Settings, now: datetime) -> tuple[list[Finding], tuple[str, timedelta] | None]:
     """What each source said, all at once, and the first clock that could be read."""
-    sources = configured(settings)
+    sources = configured(settings, retry=Retry(attempts=1))  # a doctor does not wait for a vendor to recover
     found: dict[str, Finding] = {}
     times: dict[str, timedelta] = {}
 
@@ -196,24 +195,12 @@ async def _asked(settings: Settings, now: datetime) -> tuple[list[Finding], tupl
         if apart := await _apart(url):
             times[name] = apart
 
-    with _once():
-        async with anyio.create_task_group() as group:
-            for name, source in sources.items():
-                group.start_soon(ask, source)
-                group.start_soon(read_clock, name, getattr(settings, f"{name}_url"))
+    async with anyio.create_task_group() as group:
+        for name, source in sources.items():
+            group.start_soon(ask, source)
+            group.start_soon(read_clock, name, getattr(settings, f"{name}_url"))
     first = next(((name, times[name]) for name in sources if name in times), None)
     return [found[name] for name in sources], first
-
-
-@contextmanager
-def _once() -> Iterator[None]:
-    """A doctor does not wait for a vendor to recover."""
-    before = stamina.is_active()
-    stamina.set_active(False)
-    try:
-        yield
-    finally:
-        stamina.set_active(before)
 
 
 async def answers(source: Source, now: datetime) -> Finding:

@@ -5,6 +5,46 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+MINUTE = 61.0
+"""Seconds in which a vendor's calls a minute are kept: a second more than it counts, for the way there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a vendor allows whom: `most` sends in any `window` seconds, or weight in a minute `by_the_clock`.
+
+    `holder` is whom it counts for: the hash of a key, or the name of an address. 0 is no limit.
+    """
+
+    source: str
+    holder: str
+    most: int
+    window: float = MINUTE
+    by_the_clock: bool = False
+
+
+class Turns(Protocol):
+    """Who lets calls leave, so that all together keep to an allowance."""
+
+    async def turn(self, weight: int = 1) -> None:
+        """Wait until the next call, which costs `weight`, may leave."""
+        ...
+
+    async def hold(self, seconds: float) -> None:
+        """Let no call leave for so long: the vendor asked for it."""
+        ...
+
+    async def seen(self, used: int) -> None:
+        """Take note of the weight that the vendor itself counted in this minute."""
+        ...
+
+
+Quotas = Callable[[Allowance], Turns]
+"""Who keeps an allowance: a process for itself (`alone`), or all together in a database."""
 
 
 class Pace:
@@ -13,12 +53,12 @@ class Pace:
     A sliding log, since a bucket of 5 a minute lets 9 calls into one minute. It is kept in this process.
     """
 
-    def __init__(self, calls: int, window: float = 61.0) -> None:
+    def __init__(self, calls: int, window: float = MINUTE) -> None:
         self._log: deque[float] = deque(maxlen=calls)
         self._window = window
         self._closed_until = 0.0
 
-    async def turn(self) -> None:
+    async def turn(self, weight: int = 1) -> None:  # noqa: ARG002
         """Wait until the next call may leave."""
         now = time.monotonic()
         full = bool(self._log) and len(self._log) == self._log.maxlen
@@ -27,6 +67,27 @@ class Pace:
         if leaves > now:
             await asyncio.sleep(leaves - now)
 
-    def hold(self, seconds: float) -> None:
+    async def hold(self, seconds: float) -> None:
         """Let no call leave for so long: the vendor asked for it."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+    async def seen(self, used: int) -> None:
+        """Nothing follows: calls are counted here."""
+
+
+class Counted(Pace):
+    """The vendor counts, and says how much was used: near `most` no call leaves until its clock minute is over."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(0)
+        self._most = most
+
+    async def seen(self, used: int) -> None:
+        """Hold all calls for the rest of the minute if the weight is used up."""
+        if used >= self._most:
+            await self.hold(60 - time.time() % 60)
+
+
+def alone(allowance: Allowance) -> Pace:
+    """The allowance as kept by this process for itself."""
+    return Counted(allowance.most) if allowance.by_the_clock else Pace(allowance.most, allowance.window)

@@ -13,8 +13,8 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.errors import NotEntitled, SourceError, UnknownAtSource, UnreadableAnswer
 from barhouse.model import ACTIONS, AssetClass, Series, Span, within
-from barhouse.resilience.pace import Pace
-from barhouse.resilience.retry import Retry
+from barhouse.resilience.manager import Guards
+from barhouse.resilience.pace import Pace, Turns
 from barhouse.sources import decode, slots
 from barhouse.sources.base import REJECTS, Fetched, Kept
 from barhouse.sources.futures import Futures, joined, milliseconds
@@ -31,9 +31,12 @@ PAGES = 20
 BEGINNING = datetime(2017, 7, 1, tzinfo=UTC)
 """Its market opened in that month."""
 
+WEIGHT = 2
+"""What a question for klines costs."""
+
 WEIGHT_A_MINUTE = 6000
 SPARE_WEIGHT = 300
-"""Below so much left, no call leaves until the clock minute is over: a ban is worse than a pause."""
+"""So much is never used, since others may be at the same address: a ban is worse than a pause."""
 
 KLINE = (
     "open_time",
@@ -116,28 +119,25 @@ class Binance:
     def __init__(
         self,
         base_url: str,
-        futures_url: str = "",
+        futures: Futures | None = None,
         *,
         timeout: float = 30.0,
-        retry: Retry | None = None,
+        guard: Guards | None = None,
+        pace: Turns | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._clock = clock
-        self._pace = Pace(0)
+        self._pace: Turns = pace or Pace(0)
+        self._futures = futures
         self._http = Http(
             NAME,
             base_url,
             timeout=timeout,
-            retry=retry,
+            guard=guard,
             pace=self._pace,
             refusal=refusal,
             transport=transport,
-        )
-        self._futures = (
-            Futures(futures_url, refusal=refusal, timeout=timeout, retry=Retry(attempts=1), transport=transport)
-            if futures_url
-            else None
         )
 
     def reach(self, series: Series, span: Span, now: datetime) -> Span | None:
@@ -207,18 +207,16 @@ class Binance:
             "endTime": milliseconds(span.end) - 1,  # Binance includes the end, a span does not
             "limit": ROWS,
         }
-        page, answer = await self._http.read("/api/v3/klines", parse, params)
-        return Klines(page.raw, page.rejects, answer.calls, answer.ms, self._weight_left(answer))
+        page, answer = await self._http.read("/api/v3/klines", parse, params, weight=WEIGHT)
+        return Klines(page.raw, page.rejects, answer.calls, answer.ms, await self._weight_left(answer))
 
-    def _weight_left(self, answer: Answer) -> int | None:
-        """What is left of this minute's weight; close to its end the calls wait for the next minute."""
+    async def _weight_left(self, answer: Answer) -> int | None:
+        """What is left of this minute's weight, as Binance counts it; who keeps the quota is told."""
         used = answer.headers.get("x-mbx-used-weight-1m", "")
         if not used.isdigit():
             return None
-        left = WEIGHT_A_MINUTE - int(used)
-        if left < SPARE_WEIGHT:
-            self._pace.hold(60 - self._clock().second)
-        return left
+        await self._pace.seen(int(used))
+        return WEIGHT_A_MINUTE - int(used)
 
 
 def _goes_on(page: Klines, series: Series) -> datetime:

@@ -15,6 +15,8 @@ import structlog
 
 from barhouse.errors import SourceError, UnknownAtSource, UnreadableAnswer
 from barhouse.model import INSTANT, Span, Timeframe
+from barhouse.resilience.manager import Guards, guards
+from barhouse.resilience.pace import Turns
 from barhouse.resilience.retry import Retry
 from barhouse.sources import decode
 from barhouse.sources.http import Http, Refusal
@@ -29,6 +31,15 @@ PERIODS = MappingProxyType({Timeframe.M1: "5m", Timeframe.W1: "1d"})
 
 STATISTICS_REACH = timedelta(days=30) - timedelta(hours=1)
 """Binance keeps them for 30 days, and refuses a span that begins earlier whole."""
+
+MARKET = "binance-futures"
+"""What its guards and its quota are called: it is another host, which may fail and count by itself."""
+
+CALLS_A_MINUTE = 200
+"""A thousand in five minutes for the statistics."""
+
+ONCE = Retry(attempts=1)
+"""Nothing here is asked for twice: bars do not wait for it."""
 
 CLOSED_FOR = 600.0
 """Seconds for which a host that refused is not asked again: bars do not wait for it."""
@@ -87,10 +98,12 @@ class Futures:
         *,
         refusal: Refusal,
         timeout: float,
-        retry: Retry,
+        guard: Guards | None = None,
+        pace: Turns | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._http = Http(NAME, base_url, timeout=timeout, retry=retry, refusal=refusal, transport=transport)
+        guard = guard or guards(MARKET, ONCE)
+        self._http = Http(NAME, base_url, timeout=timeout, guard=guard, pace=pace, refusal=refusal, transport=transport)
         self._closed_until = 0.0
         self._told = set[str]()
 

@@ -1,10 +1,10 @@
-"""One HTTP client for all vendors: it asks again, keeps the pace, and makes each failure a `SourceError`."""
+"""One HTTP client for all vendors: guarded, in the pace of the quota; each failure is a `SourceError`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,8 +24,8 @@ from barhouse.errors import (
     UnknownAtSource,
     UnreadableAnswer,
 )
-from barhouse.resilience.pace import Pace
-from barhouse.resilience.retry import Retry
+from barhouse.resilience.manager import Guards, guards
+from barhouse.resilience.pace import Pace, Turns
 
 T = TypeVar("T")
 
@@ -86,7 +86,8 @@ def seconds(retry_after: str | None, now: datetime) -> float | None:
 class Http:
     """The calls to one vendor. `hosts` are its other names, `secrets` never leave in a message.
 
-    A refused key, or an order to stay away for longer than we wait, closes it: later calls fail unsent.
+    A refused key, or an order to stay away for longer than we wait, closes it: later calls fail unsent, as they do
+    while its breaker is open. `total_requests` left so far, `rate_limited_count` of them were too many.
     """
 
     def __init__(
@@ -96,8 +97,8 @@ class Http:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,
-        retry: Retry | None = None,
-        pace: Pace | None = None,
+        guard: Guards | None = None,
+        pace: Turns | None = None,
         hosts: frozenset[str] = frozenset(),
         secrets: frozenset[str] = frozenset(),
         refusal: Refusal | None = None,
@@ -107,8 +108,8 @@ class Http:
         self._base = httpx.URL(base_url)
         self._headers = {"user-agent": "barhouse", "accept": "application/json", **(headers or {})}
         self._timeout = timeout
-        self._retry = retry or Retry()
-        self._pace = pace or Pace(0)
+        self._guard = guard or guards(source)
+        self._pace: Turns = pace or Pace(0)
         self._hosts = hosts
         self._secrets = secrets
         self._refusal = refusal
@@ -116,29 +117,33 @@ class Http:
         self._client: httpx.AsyncClient | None = None
         self._closed_until = 0.0
         self._why_closed: SourceError | None = None
+        self.total_requests = 0
+        self.rate_limited_count = 0
 
     async def get(self, url: str, params: Mapping[str, str | int] | None = None) -> Answer:
         """The vendor's answer to a path under its address, or to a whole `url` that it gave us to go on."""
         return (await self.read(url, lambda content: content, params))[1]
 
     async def read(
-        self, url: str, parse: Callable[[bytes], T], params: Mapping[str, str | int] | None = None
+        self,
+        url: str,
+        parse: Callable[[bytes], T],
+        params: Mapping[str, str | int] | None = None,
+        *,
+        weight: int = 1,
     ) -> tuple[T, Answer]:
-        """What `parse` makes of the answer; where it raises UnreadableAnswer the vendor is asked again."""
+        """What `parse` makes of the answer, which costs `weight`; asked again where it raises UnreadableAnswer."""
         calls = 0
 
         async def once() -> tuple[T, Answer]:
             nonlocal calls
-            self._refuse_closed()
-            await self._pace.turn()
-            self._refuse_closed()
             calls += 1
             answer = await self._ask(url, params)
             return await asyncio.to_thread(parse, answer.content), replace(answer, calls=calls)
 
         self._refuse_foreign(url)
         try:
-            return await self._retry.run(once)
+            return await self._guard.retry.execute_async(self._guard.bulkhead.execute, self._let_through, once, weight)
         except SourceError as error:
             self._shut(error)
             raise
@@ -149,8 +154,18 @@ class Http:
             await self._client.aclose()
             self._client = None
 
+    async def _let_through(self, call: Callable[[], Awaitable[T]], weight: int) -> T:
+        """Make the call when it is its turn; nobody waits in line for a vendor that is closed or ill."""
+        self._refuse_closed()
+        self._guard.breaker.check()
+        await self._guard.limiter.turn()
+        await self._pace.turn(weight)
+        self._refuse_closed()
+        return await self._guard.breaker.call(call)  # type: ignore[no-any-return]
+
     async def _ask(self, url: str, params: Mapping[str, str | int] | None) -> Answer:
         began = time.perf_counter()
+        self.total_requests += 1
         try:
             async with asyncio.timeout(self._timeout * WHOLE_ANSWER):
                 response = await self._connected().get(url, params=params)
@@ -162,9 +177,12 @@ class Http:
             raise SourceUnavailable(self.source, self._redacted(f"no whole answer: {error}")) from error
         took = (time.perf_counter() - began) * 1000
         answer = Answer(response.status_code, response.headers, response.content, took)
-        if not response.is_success:
-            raise self._error(answer)
-        return answer
+        if response.is_success:
+            return answer
+        refusal = self._error(answer)
+        if isinstance(refusal, RateLimited):
+            await self._hold(refusal)
+        raise refusal
 
     def _connected(self) -> httpx.AsyncClient:
         """The client, made at the first call: a pool belongs to the event loop that uses it."""
@@ -184,7 +202,6 @@ class Http:
         message = f"{answer.status} {words}".strip()
         wait = seconds(answer.headers.get("retry-after"), datetime.now(UTC))
         if answer.status in (418, 429):
-            self._hold(self._retry.window if wait is None else wait)
             return RateLimited(self.source, message, wait)
         if answer.status >= 500:
             away = SourceUnavailable(self.source, message)
@@ -214,15 +231,15 @@ class Http:
         if time.monotonic() < self._closed_until and self._why_closed:
             raise self._why_closed.with_traceback(None)
 
-    def _hold(self, wait: float) -> None:
+    async def _hold(self, error: RateLimited) -> None:
         """Let all who ask this vendor wait, not only the one who was refused."""
-        if wait <= self._retry.ceiling:
-            self._pace.hold(wait)
+        self.rate_limited_count += 1
+        await self._pace.hold(self._guard.retry.window if error.retry_after is None else error.retry_after)
 
     def _shut(self, error: SourceError) -> None:
         """Close the source: for good after a refused key, else for as long as the vendor said."""
         lasts = float("inf") if isinstance(error, Unauthorized) else error.retry_after or 0.0
-        if lasts <= self._retry.ceiling or time.monotonic() < self._closed_until:
+        if lasts <= self._guard.retry.ceiling or time.monotonic() < self._closed_until:
             return
         self._closed_until, self._why_closed = time.monotonic() + lasts, error
         log.warning("source_closed", source=self.source, seconds=lasts, error=str(error))

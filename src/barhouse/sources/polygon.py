@@ -14,8 +14,8 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.errors import UnreadableAnswer
 from barhouse.model import ACTIONS, AssetClass, Series, Span, Timeframe, within
-from barhouse.resilience.pace import Pace
-from barhouse.resilience.retry import Retry
+from barhouse.resilience.manager import Guards
+from barhouse.resilience.pace import Turns
 from barhouse.sources import decode, polygon_answers, slots
 from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.http import Http
@@ -98,10 +98,9 @@ class Polygon:
         base_url: str,
         key: str,
         *,
-        calls_per_minute: int = 5,
         timeout: float = 30.0,
-        retry: Retry | None = None,
-        pace: Pace | None = None,
+        guard: Guards | None = None,
+        pace: Turns | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -111,8 +110,8 @@ class Polygon:
             base_url,
             headers={"authorization": f"Bearer {key}"},
             timeout=timeout,
-            retry=retry,
-            pace=pace or Pace(calls_per_minute),
+            guard=guard,
+            pace=pace,
             hosts=HOSTS,
             secrets=frozenset({key}),
             transport=transport,

@@ -14,8 +14,8 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.errors import RequestRefused
 from barhouse.model import ACTIONS, PRICES, AssetClass, Instrument, Series, Span, Timeframe, within
-from barhouse.resilience.pace import Pace
-from barhouse.resilience.retry import Retry
+from barhouse.resilience.manager import Guards
+from barhouse.resilience.pace import Turns
 from barhouse.sources import decode, slots, splits, yahoo_answers
 from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.browser import Browser
@@ -79,6 +79,11 @@ def again(kept: Kept) -> pl.DataFrame:
     return splits.as_traded(rows, days, dict(kept.ratios))
 
 
+def is_abroad(base_url: str) -> bool:
+    """Whether this is Yahoo itself, and not its double on this machine."""
+    return base_url.startswith("https:")
+
+
 class Yahoo:
     """The source that needs no key. A bar is never taken without the splits that are in its prices."""
 
@@ -90,21 +95,20 @@ class Yahoo:
         base_url: str,
         *,
         timeout: float = 30.0,
-        retry: Retry | None = None,
-        pace: Pace | None = None,
+        guard: Guards | None = None,
+        pace: Turns | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        abroad = base_url.startswith("https:")
         self._clock = clock
         self._known: dict[Instrument, tuple[datetime, datetime, Read]] = {}
         self._http = Http(
             NAME,
             base_url,
             timeout=timeout,
-            retry=retry,
-            pace=pace or Pace(CALLS_A_MINUTE if abroad else 0),
-            transport=transport or (Browser() if abroad else None),
+            guard=guard,
+            pace=pace,
+            transport=transport or (Browser() if is_abroad(base_url) else None),
         )
 
     def reach(self, series: Series, span: Span, now: datetime) -> Span | None:

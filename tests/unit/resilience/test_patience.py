@@ -48,7 +48,7 @@ def test_waits_double_and_end_with_the_last_attempt() -> None:
         raise SourceUnavailable("x", "y")
 
     with pytest.raises(SourceUnavailable):
-        asyncio.run(Retry(attempts=4, wait_initial=0.1, wait_jitter=0.0).run(fail))
+        asyncio.run(Retry(attempts=4, wait_initial=0.1, wait_jitter=0.0).execute_async(fail))
 
     waits = [later - earlier for earlier, later in pairwise(began)]
     assert len(began) == 4
@@ -84,7 +84,7 @@ def test_a_plan_without_a_limit_never_waits() -> None:
 
 def test_a_vendor_that_asked_for_quiet_hears_nothing() -> None:
     async def held(pace: Pace) -> float:
-        pace.hold(0.2)
+        await pace.hold(0.2)
         began = time.monotonic()
         await pace.turn()
         return time.monotonic() - began

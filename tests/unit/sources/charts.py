@@ -14,6 +14,7 @@ import orjson
 
 from barhouse.calendar import Calendar
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.resilience.retry import Retry
 from barhouse.sources.base import Fetched
 from barhouse.sources.yahoo import Yahoo
@@ -81,7 +82,7 @@ def fetched(
 
 
 async def _fetched(url: str, calendar: Calendar, span: Span, series: Series, now: datetime) -> Fetched:
-    source = Yahoo(url, timeout=0.5, retry=QUICK, clock=lambda: now)
+    source = Yahoo(url, timeout=0.5, guard=guards("yahoo", QUICK), clock=lambda: now)
     try:
         return await source.bars(series, span, calendar)
     finally:

@@ -25,9 +25,11 @@ from barhouse.errors import (
     UnreadableAnswer,
 )
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.resilience.retry import Retry
 from barhouse.sources import binance
 from barhouse.sources.base import Fetched
+from barhouse.sources.futures import Futures
 from tests.vendors import HTML, Reply, Request, Script, vendor
 
 QUICK = Retry(wait_initial=0.001, wait_jitter=0.001, window=0.01)
@@ -95,7 +97,8 @@ def fetched(
 
 
 async def _fetched(url: str, futures_url: str, series: Series, span: Span, now: datetime) -> Fetched:
-    source = binance.Binance(url, futures_url, timeout=0.5, retry=QUICK, clock=lambda: now)
+    beside = Futures(futures_url, refusal=binance.refusal, timeout=0.5) if futures_url else None
+    source = binance.Binance(url, beside, timeout=0.5, guard=guards("binance", QUICK), clock=lambda: now)
     try:
         return await source.bars(series, span, Calendar.always_open())
     finally:

@@ -12,6 +12,7 @@ import pytest
 from barhouse.calendar import Calendar
 from barhouse.errors import CannotServe
 from barhouse.model import Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.sources import fallback
 from barhouse.sources.fallback import Attempt
 from barhouse.sources.polygon import Polygon
@@ -33,7 +34,7 @@ class Near(Polygon):
 
 def source(url: str, kind: type[Polygon] = Polygon) -> Polygon:
     """A source at the host `url`, of any name."""
-    made = kind(url, KEY, calls_per_minute=0, timeout=20, retry=QUICK, clock=lambda: NOW)
+    made = kind(url, KEY, timeout=20, guard=guards("polygon", QUICK), clock=lambda: NOW)
     made.name = kind.__name__.lower() + url[-5:]
     return made
 

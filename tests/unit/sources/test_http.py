@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from barhouse.errors import (
+    CircuitOpen,
     NotEntitled,
     RateLimited,
     RequestRefused,
@@ -22,6 +23,7 @@ from barhouse.errors import (
     UnknownAtSource,
     UnreadableAnswer,
 )
+from barhouse.resilience.manager import guards
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources.http import Http, complaint, seconds
@@ -35,7 +37,8 @@ QUICK = Retry(wait_initial=0.001, wait_jitter=0.001, window=0.01)
 def client(url: str, retry: Retry = QUICK, timeout: float = 0.3, pace: Pace | None = None) -> Http:
     """A client of the host at `url` with a key and hardly any patience."""
     headers = {"authorization": f"Bearer {KEY}"}
-    return Http("polygon", url, headers=headers, timeout=timeout, retry=retry, pace=pace, secrets=frozenset({KEY}))
+    guard = guards("polygon", retry)
+    return Http("polygon", url, headers=headers, timeout=timeout, guard=guard, pace=pace, secrets=frozenset({KEY}))
 
 
 def asked(http: Http, question: Callable[[Http], Awaitable[T]]) -> T:
@@ -230,3 +233,52 @@ def test_a_source_error_says_who_and_what() -> None:
 
     assert str(raised.value) == "polygon: 401 Unknown API Key"
     assert raised.value.source == "polygon"
+
+
+def test_a_vendor_that_keeps_failing_is_left_alone() -> None:
+    async def twice(http: Http) -> None:
+        with pytest.raises(SourceUnavailable):
+            await http.get("/bars")
+        with pytest.raises(CircuitOpen, match="Circuit breaker 'polygon' is OPEN"):
+            await http.get("/bars")
+
+    with vendor(Reply(b"", 500)) as host:
+        asked(client(host.url), twice)
+
+    assert host.calls == 5
+
+
+def test_unreadable_answers_open_the_circuit_and_refusals_do_not() -> None:
+    async def often(http: Http) -> None:
+        for _ in range(10):
+            with pytest.raises(NotEntitled):
+                await http.read("/refused", read)
+        with pytest.raises(UnreadableAnswer):
+            await http.read("/page", read)
+        with pytest.raises(CircuitOpen):
+            await http.read("/refused", read)
+
+    with vendor(lambda request: Reply(HTML, 403 if request.path == "/refused" else 200)) as host:
+        asked(client(host.url), often)
+
+    assert host.calls == 15
+
+
+def test_calls_and_those_that_were_too_many_are_counted() -> None:
+    async def counted(http: Http) -> tuple[int, int]:
+        await http.get("/bars")
+        return http.total_requests, http.rate_limited_count
+
+    with vendor([Reply(b"", 429), Reply(b"", 429, {"retry-after": "0"}), Reply(b"", 500), Reply()]) as host:
+        assert asked(client(host.url), counted) == (4, 2)
+
+
+def test_no_more_calls_are_under_way_than_the_vendor_has_places() -> None:
+    async def many(http: Http) -> float:
+        began = time.monotonic()
+        await asyncio.gather(*(http.get("/bars") for _ in range(6)))
+        return time.monotonic() - began
+
+    with vendor(Reply(b"{}", stall=0.1)) as host:
+        guard = guards("polygon", at_once=2)
+        assert asked(Http("polygon", host.url, guard=guard), many) >= 0.3

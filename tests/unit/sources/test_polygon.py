@@ -22,6 +22,7 @@ from polars.testing import assert_frame_equal
 from barhouse.calendar import Calendar
 from barhouse.errors import NotEntitled, RateLimited, SourceError, Unauthorized, UnreadableAnswer
 from barhouse.model import ACTIONS, INSTANT, AssetClass, Instrument, Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.sources import decode, polygon_answers
 from barhouse.sources.base import Fetched
 from barhouse.sources.http import Http
@@ -40,7 +41,7 @@ def asked(url: str, question: Callable[[Polygon], Awaitable[T]]) -> T:
     """What `question` gets from a source whose host is at `url`."""
 
     async def run() -> T:
-        source = Polygon(url, KEY, calls_per_minute=0, timeout=20, retry=QUICK, clock=lambda: NOW)
+        source = Polygon(url, KEY, timeout=20, guard=guards("polygon", QUICK), clock=lambda: NOW)
         try:
             return await question(source)
         finally:

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from barhouse.calendar import Calendar
-from barhouse.errors import SourceUnavailable, UnreadableAnswer
+from barhouse.errors import SourceError, UnreadableAnswer
 from barhouse.model import PRICES, Series, Span, Timeframe
+from barhouse.resilience.manager import guards
 from barhouse.sources.yahoo import Yahoo
 from tests.unit.sources.charts import (
     DAYS,
@@ -176,7 +177,7 @@ def test_intraday_bars_without_the_list_of_splits_fail_the_span(new_york: Calend
     def script(request: Request) -> Reply:
         return quarter if request.query["interval"] == "5m" else Reply(b"", 500)
 
-    with pytest.raises(SourceUnavailable):
+    with pytest.raises(SourceError):
         fetched(script, new_york, FRIDAY, MINUTES)
 
 
@@ -199,7 +200,7 @@ def test_the_splits_of_an_instrument_are_asked_once_for_all_pieces(new_york: Cal
     series = Series(NVDA, Timeframe.M1)
 
     async def both(url: str) -> None:
-        source = Yahoo(url, timeout=0.5, retry=QUICK, clock=lambda: NOW)
+        source = Yahoo(url, timeout=0.5, guard=guards("yahoo", QUICK), clock=lambda: NOW)
         for day in (19, 20):
             await source.bars(series, Span(at(2025, 2, day), at(2025, 2, day + 1)), new_york)
         await source.close()
@@ -214,7 +215,7 @@ def test_actions_are_those_of_the_span(new_york: Calendar) -> None:
     answer = chart([at(2003, 2, 3, 14, 30)], splits=[(at(2003, 2, 18, 14, 30), 2, 1), (at(2024, 6, 10, 13, 30), 10, 1)])
 
     async def actions(url: str) -> pl.DataFrame:
-        source = Yahoo(url, timeout=0.5, retry=QUICK, clock=lambda: NOW)
+        source = Yahoo(url, timeout=0.5, guard=guards("yahoo", QUICK), clock=lambda: NOW)
         try:
             return await source.actions(DAYS, Span(at(2003, 1, 1), at(2004, 1, 1)))
         finally:
