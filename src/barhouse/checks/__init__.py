@@ -3,6 +3,7 @@
 from barhouse.checks.doubles import doubles
 from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
+from barhouse.checks.outliers import OUTLIERS, outliers
 from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
 from barhouse.checks.score import GOOD_ENOUGH, regraded, score
@@ -13,6 +14,7 @@ __all__ = [
     "GAPS",
     "GOOD_ENOUGH",
     "LOOK_BACK",
+    "OUTLIERS",
     "STALE",
     "Check",
     "Kind",
@@ -23,6 +25,7 @@ __all__ = [
     "flag",
     "gaps",
     "market_time",
+    "outliers",
     "registry",
     "regraded",
     "score",

@@ -1,0 +1,170 @@
+"""Bars that stand on another level than those around them: blocks in another unit or share, splits that were missed."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import polars as pl
+
+from barhouse.checks.verdicts import LOUD, SPLITS, UNITS, Verdict, at_work, near_ratio
+
+STEP = math.log(1.25)
+"""The logarithm of the smallest step that is looked at here."""
+
+SHORT, LONG = 3, 60
+"""Bars of a block by any ratio, and by one that a unit or a split explains."""
+
+MANY = 250
+"""A longer stretch in another unit is told by its first bar."""
+
+WEEK = timedelta(days=10)
+"""Across a longer gap a step says nothing; a week and its holidays are none."""
+
+LEVELS = pl.Schema({"row": pl.Int64(), "verdict": pl.String(), "ratio": pl.Float64(), "bars": pl.Int64()})
+"""Rows of the ground with their verdict, the ratio they are off by, and how many of them belong together."""
+
+
+def levels(ground: pl.DataFrame, candidates: pl.DataFrame, splits: pl.DataFrame, *, shares: bool) -> pl.DataFrame:
+    """The rows on a wrong level (`LEVELS`); each row once. What has no `shares` is never split."""
+    steps = _steps(candidates)
+    if steps.is_empty():
+        return pl.DataFrame(schema=LEVELS)
+    units = _other_units(ground, steps)
+    rest = steps.filter(~_is_unit_step())
+    blocks = _blocks(ground, rest, splits)
+    lasting = rest.filter(~rest["row"].is_in(pl.concat([blocks["row"], blocks["end"]]).implode()))
+    found = [units, _spread(blocks), *([_missed(lasting), _doubled(candidates)] if shares else [])]
+    return pl.concat(each.select(LEVELS.names()).cast(LEVELS) for each in found).unique(
+        "row", keep="first", maintain_order=True
+    )
+
+
+def _steps(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The candidates whose open and close are about equally far off the close before, with that `step` (logarithm)."""
+    opened, closed = (pl.col("o") / pl.col("p")).log(), (pl.col("c") / pl.col("p")).log()
+    least = pl.max_horizontal(pl.min_horizontal(opened, closed), -pl.max_horizontal(opened, closed))
+    steps = candidates.with_columns(step=opened)
+    return steps.filter((least >= STEP) & ((closed - opened).abs() <= 0.35 * opened.abs()))
+
+
+def _is_unit_step() -> pl.Expr:
+    """A step by 100 or 1000: no market moves so far between two bars."""
+    return pl.any_horizontal((pl.col("step").abs() - math.log(unit)).abs() <= 0.3 for unit in UNITS if unit >= 100)
+
+
+def _other_units(ground: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """The rows in another unit than that of most bars in which somebody traded."""
+    far = steps.filter(_is_unit_step()).select("row", power=(pl.col("step") / math.log(10)).round().cast(pl.Int64))
+    if far.is_empty():
+        return pl.DataFrame(schema=LEVELS)
+    concerned = steps.filter(_is_unit_step())["instrument"].unique()
+    rows = ground.filter(ground["instrument"].is_in(concerned.implode())).select("instrument", "row", "v")
+    known = rows.join(far, on="row", how="left", maintain_order="left").with_columns(
+        power=pl.col("power").fill_null(0).cum_sum().over("instrument")
+    )
+    size = known.group_by("instrument", "power").agg(traded=(pl.col("v") > 0).sum(), bars=pl.len())
+    usual = size.sort("traded", "bars", descending=True).group_by("instrument").agg(usual=pl.first("power"))
+    parts = known.join(usual, on="instrument", maintain_order="left").with_columns(
+        part=pl.struct("instrument", "power").rle_id(), off=pl.col("power") - pl.col("usual")
+    )
+    wrong = parts.filter(pl.col("off") != 0).with_columns(
+        bars=pl.len().over("part").cast(pl.Int64), place=pl.int_range(pl.len()).over("part")
+    )
+    told = wrong.filter((pl.col("bars") <= MANY) | (pl.col("place") == 0))
+    return told.select("row", "bars", verdict=pl.lit(Verdict.UNIT_ERROR), ratio=10.0 ** pl.col("off"))
+
+
+def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
+    """The short stretches between a step and its inverse: [row, end, ratio, verdict, …]."""
+    own = "instrument"
+    bounds = (
+        ground.filter(ground[own].is_in(steps[own].unique().implode()))
+        .group_by(own)
+        .agg(first_row=pl.min("row"), last_row=pl.max("row"))
+    )
+    paired = steps.join(bounds, on=own, maintain_order="left").with_columns(
+        end=pl.col("row").shift(-1).over(own),
+        back=pl.col("step").shift(-1).over(own),
+        level=pl.col("o").shift(-1).over(own),
+        left=pl.col("row") - pl.col("row").shift(1).over(own).fill_null(pl.col("first_row")),
+        right=pl.col("row").shift(-2).over(own).fill_null(pl.col("last_row") + 1),
+    )
+    length = pl.col("end") - pl.col("row")
+    size = pl.col("step").abs()
+    inverse = ((pl.col("step") + pl.col("back")).abs() <= 0.3 * size) & (
+        (pl.col("level") / pl.col("p")).log().abs() <= 0.25 * size
+    )
+    inner = (length <= pl.col("left")) & (length <= pl.col("right") - pl.col("end"))
+    known = _ratio_of(paired, splits)
+    any_ratio = (length <= SHORT) & ~at_work()
+    return (
+        paired.with_columns(known)
+        .filter(inverse & inner & (any_ratio | ((length <= LONG) & pl.col("verdict").is_not_null())))
+        .with_columns(
+            bars=length, ratio=pl.col("step").exp(), verdict=pl.col("verdict").fill_null(pl.lit(Verdict.BAD_TICK))
+        )
+    )
+
+
+def _ratio_of(paired: pl.DataFrame, splits: pl.DataFrame) -> pl.Series:
+    """The verdict that the ratio of a block speaks for: a unit, or a split of that instrument applied once more."""
+    middle = (pl.col("step") - pl.col("back")) / 2
+    slack = pl.max_horizontal(0.03, 2 * pl.col("sigma")).clip(None, 0.08)
+    own = paired.select("instrument", "row", middle=middle, slack=slack).join(splits, on="instrument")
+    split = own.filter((pl.col("middle").abs() - pl.col("ratio").log().abs()).abs() <= pl.col("slack"))["row"]
+    return paired.select(
+        verdict=pl.when(near_ratio(middle, UNITS, slack).is_not_null())
+        .then(pl.lit(Verdict.UNIT_ERROR))
+        .when(pl.col("row").is_in(split.implode()))
+        .then(pl.lit(Verdict.DOUBLED_SPLIT))
+    ).to_series()
+
+
+def _spread(blocks: pl.DataFrame) -> pl.DataFrame:
+    """Each row of the blocks."""
+    rows = blocks.select("verdict", "ratio", "bars", row=pl.int_ranges("row", "end"))
+    return rows.explode("row", empty_as_null=False)
+
+
+def _missed(steps: pl.DataFrame) -> pl.DataFrame:
+    """The steps that stay, by a ratio of which splits are made, without the volume of a crash or a takeover.
+
+    After a split as many times more shares are traded; in a crash the day itself stands out.
+    """
+    slack = pl.max_horizontal(0.02, 2 * pl.col("sigma")).clip(None, 0.06)
+    ratio = near_ratio(-pl.col("step"), SPLITS, slack)
+    stays = ((pl.col("after") / pl.col("before")).log() - pl.col("step")).abs() <= 0.3 * pl.col("step").abs()
+    after = pl.when(pl.col("usual_after") > 0).then("usual_after")
+    stands_out = (pl.col("v") / after > LOUD).fill_null(value=False)
+    grown = (after / pl.when(pl.col("usual_before") > 0).then("usual_before")).log()
+    as_split = (grown * -pl.col("step").sign() >= 0.3 * pl.col("step").abs()).fill_null(value=False)
+    plain = (pl.col("step").abs() >= math.log(1.9)) & (grown.is_null() | (grown * -pl.col("step").sign() > -0.5))
+    told = (pl.col("session") - pl.col("session_before")) <= WEEK
+    found = steps.with_columns(ratio=ratio).filter(
+        pl.col("ratio").is_not_null() & told & stays & ~stands_out & (as_split | plain)
+    )
+    return found.select("row", "ratio", verdict=pl.lit(Verdict.MISSED_SPLIT), bars=pl.lit(1))
+
+
+def _doubled(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The bars at a stored split at which the raw price did not move: they were adjusted once already.
+
+    Only for ratios that companies choose to make shares cheaper or dearer; one that offsets a special dividend
+    leaves the price where it was.
+    """
+    split = (pl.col("shares") / pl.col("shares_before")).log()
+    moved = (pl.col("o") / pl.col("p")).log() - split
+    slack = pl.max_horizontal(0.03, 2 * pl.col("sigma")).clip(None, 0.1)
+    simple = near_ratio(split, SPLITS, pl.lit(0.001)).is_not_null()
+    found = candidates.filter((split.abs() >= STEP) & (moved.abs() <= slack) & simple)
+    return found.select(
+        "row", ratio=pl.col("shares") / pl.col("shares_before"), verdict=pl.lit(Verdict.DOUBLED_SPLIT), bars=pl.lit(1)
+    )
+
+
+def explained() -> pl.Expr:
+    """Whether a stored split explains the step of the raw prices, given either way round, within two per cent."""
+    split = (pl.col("shares") / pl.col("shares_before")).log()
+    raw = (pl.col("o") / pl.col("p")).log() - split
+    return (split != 0) & ((raw.abs() - split.abs()).abs() <= math.log(1.02))

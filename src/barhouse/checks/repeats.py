@@ -1,0 +1,104 @@
+"""Bars that are no news: the one before told once more, a day read before it was over, a session an hour off."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from barhouse.calendar import Calendar
+from barhouse.checks.candidates import near
+from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
+
+LOOK_BACK = 20
+"""Bars that show what volume and range are usual."""
+
+THIN = 0.2
+"""The share of the usual volume below which a newest bar was read too early, if its range is small too."""
+
+NARROW = 0.4
+
+HOUR = timedelta(hours=1)
+
+
+def repeated(ground: pl.DataFrame) -> pl.DataFrame:
+    """The bars whose prices and volume are those of the bar before, though somebody traded: [row].
+
+    A bar of one price says too little: where few people trade, the same lot changes hands at the same price again.
+    """
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("instrument", *PRICES, "volume"))
+    return ground.filter(same & (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))).select("row")
+
+
+def unfinished(ground: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """The newest days and weeks with a fraction of the usual volume and range: read before their close ([row]).
+
+    A half day is none, and intraday the volume says too little.
+    """
+    newest = ground.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
+    if timeframe.intraday:
+        return newest.select("row").clear()
+    steps = list(range(-LOOK_BACK, 0))
+    ranged = ground.with_columns(range=pl.col("h") - pl.col("l"), length=pl.col("closes") - pl.col("opens"))
+    usual = {name: near(ranged, newest, name, steps) for name in ("v", "range", "length")}
+    whole = newest["closes"] - newest["opens"] >= usual["length"].list.median()
+    thin = (newest["v"] < THIN * usual["v"].list.median()) & (
+        newest["h"] - newest["l"] < NARROW * usual["range"].list.median()
+    )
+    return newest.filter(thin & whole & (usual["v"].list.len() == LOOK_BACK)).select("row")
+
+
+def shifted(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
+    """The first bars of sessions all of whose bars stand an hour too late or too early: [instrument, time, hours].
+
+    Then the bars of an hour are absent at one end, and as many with the volume of regular ones are beyond the other.
+    """
+    outside = bars.filter(pl.col("extended") & ~pl.col("forming"))
+    if calendar.name == ALWAYS_OPEN or not timeframe.intraday or timeframe.duration > HOUR or outside.is_empty():
+        return bars.select("instrument", "time", hours=pl.lit(1)).clear()
+    days = _with_edges(outside.select("instrument", "time", "volume"), calendar, timeframe)
+    late = days.filter(pl.col("time") >= pl.col("close"), pl.col("time") < pl.col("last") + HOUR + timeframe.duration)
+    early = days.filter(pl.col("time") < pl.col("anchor"), pl.col("time") >= pl.col("anchor") - HOUR)
+    beyond = pl.concat([late.with_columns(hours=pl.lit(1)), early.with_columns(hours=pl.lit(-1))])
+    inside = _inside(bars, beyond, calendar, timeframe)
+    own = ["instrument", "anchor", "hours"]
+    sessions = (
+        beyond.group_by(own)
+        .agg(
+            pl.len().alias("count"),
+            pl.first("last"),
+            pl.min("time").alias("outer"),
+            pl.mean("volume").alias("outer_volume"),
+        )
+        .join(inside, on=["instrument", "anchor"])
+    )
+    away = (
+        pl.when(pl.col("hours") == 1)
+        .then(pl.col("inner") >= pl.col("anchor") + HOUR)
+        .otherwise(pl.col("final") <= pl.col("last") - HOUR)
+    )
+    like = (pl.col("outer_volume") >= 0.5 * pl.col("inner_volume")).fill_null(value=True)
+    found = sessions.filter(away & like & (pl.col("count") == HOUR // timeframe.duration))
+    return found.select("instrument", "hours", time=pl.min_horizontal("inner", "outer")).sort("instrument", "time")
+
+
+def _with_edges(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
+    """Bars with the session of their local day: its first slot (`anchor`), its last one, its close."""
+    grid = calendar.grid(timeframe)
+    day = bars.with_columns(calendar.located(bars, timeframe)["session"])
+    span = pl.col("close") - pl.col("anchor")
+    slots = -(-span.cast(pl.Int64) // (timeframe.minutes * 60_000_000))
+    edges = grid.select("anchor", "close", session="date", last=pl.col("anchor") + (slots - 1) * timeframe.duration)
+    return day.join(edges, on="session", maintain_order="left")
+
+
+def _inside(bars: pl.DataFrame, beyond: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
+    """The regular bars of the sessions with bars beyond an end: when they begin and end, and their usual volume."""
+    keys = beyond.select("instrument", "anchor").unique()
+    near_days = bars.filter(~pl.col("extended"), pl.col("instrument").is_in(keys["instrument"].unique().implode()))
+    edged = _with_edges(near_days.select("instrument", "time", "volume"), calendar, timeframe)
+    return (
+        edged.join(keys, on=["instrument", "anchor"], how="semi")
+        .group_by("instrument", "anchor")
+        .agg(inner=pl.min("time"), final=pl.max("time"), inner_volume=pl.median("volume"))
+    )

@@ -1,0 +1,189 @@
+"""The verdicts on a moved bar: one verdict is one function that gives an expression over the candidates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import polars as pl
+
+from barhouse.checks.ground import BASIS
+from barhouse.checks.witness import denied, shown
+
+
+class Verdict(StrEnum):
+    """What is the matter with a bar."""
+
+    IMPOSSIBLE_BAR = "impossible_bar"
+    UNIT_ERROR = "unit_error"
+    DOUBLED_SPLIT = "doubled_split"
+    MISSED_SPLIT = "missed_split"
+    STALE_REPEAT = "stale_repeat"
+    CLOCK_SHIFT = "clock_shift"
+    PARTIAL_BAR = "partial_bar"
+    BAD_TICK = "bad_tick"
+    REAL_MOVE = "real_move"
+
+
+_verdicts: dict[Verdict, Callable[[], pl.Expr]] = {}
+
+registry: Mapping[Verdict, Callable[[], pl.Expr]] = MappingProxyType(_verdicts)
+"""The verdicts on candidates, the first one that holds is told."""
+
+
+def verdict(name: Verdict) -> Callable[[Callable[[], pl.Expr]], Callable[[], pl.Expr]]:
+    """Enrol the function below; its docstring is what the verdict means."""
+
+    def enrol(holds: Callable[[], pl.Expr]) -> Callable[[], pl.Expr]:
+        _verdicts[name] = holds
+        return holds
+
+    return enrol
+
+
+UNITS = (100.0, 1000.0, 10.0)
+"""Pence for pounds, grams for kilograms, a slipped point."""
+
+SPLITS = (*(float(n) for n in range(2, 11)), 1.5, 4 / 3, 5 / 4, 5 / 2, 5 / 3, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0)
+"""New shares for one old that companies choose; the other way round it is a reverse split."""
+
+LEAST = math.log(1.04)
+"""The logarithm of the smallest deviation that is called a fault."""
+
+SIGMAS = 3.5
+"""Usual daily moves that a fault is off at least."""
+
+WICK_SIGMAS = 4.5
+
+STIR = 3.0
+"""Times what the market stirs in these days (ranges, the gap of the open, the move to the close), likewise."""
+
+BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.5, 7.0
+"""On a day with more volume and a move of more sigmas a wick must be so many times that move: 6 May 2010 was real."""
+
+FAR = 0.15
+"""A close that far off is wrong even if the high or low of its bar went along."""
+
+LOUD, LOUDEST = 2.5, 5.0
+"""Times the usual volume from which people were at work, and not a broken feed; where prices are far off, LOUDEST."""
+
+LOUD_OPEN = 1.5
+"""A panic at the open is soon over: many opens of 24 August 2015 were real."""
+
+VERY_FAR = math.log(2)
+
+
+def seen(candidates: pl.DataFrame) -> pl.DataFrame:
+    """The candidates with how far (logarithms) each price is outside the levels before and after: `out_o` … `out_c`,
+    the furthest of them (`reach`), the `field` that is at fault, and `times` the usual volume."""
+    lowest, highest = pl.min_horizontal("before", "after"), pl.max_horizontal("before", "after")
+    outs = {f"out_{name}": (pl.col(name) / pl.col(name).clip(lowest, highest)).log().fill_nan(0.0) for name in BASIS}
+    far = pl.max_horizontal(pl.col(name).abs() for name in outs)
+    usual = pl.when(pl.col("usual") > 0).then("usual")
+    return (
+        candidates.with_columns(**outs, times=pl.col("v") / usual, sigma=1.4826 * pl.col("deviation").fill_null(0.02))
+        .with_columns(reach=far)
+        .with_columns(field=_field(), whole=_whole())
+    )
+
+
+def _field() -> pl.Expr:
+    """The price that is at fault; a high or low goes with an open or close that is."""
+
+    def most(name: str) -> pl.Expr:
+        return pl.col(name).abs() >= 0.7 * pl.col("reach")
+
+    return (
+        pl.when(most("out_c"))
+        .then(pl.lit("close"))
+        .when(most("out_o"))
+        .then(pl.lit("open"))
+        .when(most("out_l"))
+        .then(pl.lit("low"))
+        .otherwise(pl.lit("high"))
+    )
+
+
+def _whole() -> pl.Expr:
+    """Whether all four prices are off to the same side, and about as far."""
+    up = pl.min_horizontal(f"out_{name}" for name in BASIS)
+    down = -pl.max_horizontal(f"out_{name}" for name in BASIS)
+    return pl.max_horizontal(up, down) >= 0.6 * pl.col("reach")
+
+
+def taken_back() -> pl.Expr:
+    """Whether the next open is back where the prices were, though the close was far away: nobody traded in between."""
+    back = (pl.col("no") / pl.col("c")).log()
+    return (back * pl.col("out_c") < 0) & (back.abs() >= 0.6 * pl.col("out_c").abs())
+
+
+def at_work() -> pl.Expr:
+    """Whether so much was traded that the prices may have been real."""
+    limit = (
+        pl.when(pl.col("reach") > VERY_FAR)
+        .then(LOUDEST)
+        .when(pl.col("field") == "open")
+        .then(LOUD_OPEN)
+        .otherwise(LOUD)
+    )
+    return (pl.col("times") > limit).fill_null(value=False) & ~denied()
+
+
+def island() -> pl.Expr:
+    """Whether the close alone, or the whole bar, is off what is before and after it."""
+    far = pl.col("reach") >= pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"), 2 * pl.col("calm"))
+    whole = pl.col("whole") & ((pl.col("o") / pl.col("p")).log().abs() >= 0.6 * pl.col("reach"))
+    back = taken_back() & (whole | (~pl.col("whole") & at_the_end()))
+    return (pl.col("field") == "close") & far & (back | denied()) & ~shown()
+
+
+def at_the_end() -> pl.Expr:
+    """Whether the close is the furthest price of its bar, as it is if it alone is wrong; far off it need not be."""
+    beyond = pl.max_horizontal((pl.col("h") / pl.col("c")).log(), 0.0)
+    below = pl.max_horizontal((pl.col("c") / pl.col("l")).log(), 0.0)
+    rest = pl.when(pl.col("out_c") > 0).then(beyond).otherwise(below)
+    return (rest <= 0.02 * pl.col("reach")) | (pl.col("reach") > FAR)
+
+
+def wick() -> pl.Expr:
+    """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
+    gap, move = (pl.col("o") / pl.col("p")).log().abs(), (pl.col("c") / pl.col("p")).log().abs()
+    own = pl.max_horizontal(move, pl.when(pl.col("field") != "open").then(gap))
+    busy = (own > BUSY_SIGMAS * pl.col("sigma")) & (pl.col("times") > BUSY).fill_null(value=False)
+    stir = pl.max_horizontal(STIR * pl.max_horizontal("calm", own), pl.when(busy).then(BUSY_STIR * own))
+    off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
+    far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
+    enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & denied())
+    return (pl.col("field") != "close") & enough & pl.col("after").is_not_null() & ~shown()
+
+
+def near_ratio(figure: pl.Expr, ratios: tuple[float, ...], slack: pl.Expr) -> pl.Expr:
+    """The one of `ratios` or their inverses that a logarithm is within `slack` of; null if none is."""
+    tried = [sign * math.log(ratio) for ratio in ratios for sign in (1.0, -1.0)]
+    fits = [pl.when((figure - each).abs() <= slack).then(pl.lit(math.exp(each))) for each in tried]
+    return pl.coalesce(fits)
+
+
+def unit() -> pl.Expr:
+    """The factor of a unit that the close is off by, if it is one."""
+    return near_ratio(pl.col("out_c"), UNITS, pl.max_horizontal(0.04, 2 * pl.col("sigma")).clip(None, 0.12))
+
+
+@verdict(Verdict.UNIT_ERROR)
+def unit_error() -> pl.Expr:
+    """The prices of the bar are 100, 1000 or 10 times too high or too low, and the next bar is as it should be."""
+    return island() & unit().is_not_null()
+
+
+@verdict(Verdict.BAD_TICK)
+def bad_tick() -> pl.Expr:
+    """A price is far off what is before and after it, without the volume of a real move."""
+    return (island() | wick()) & ~at_work()
+
+
+@verdict(Verdict.REAL_MOVE)
+def real_move() -> pl.Expr:
+    """The price moved so far, and nothing says that it did not."""
+    return pl.col("moved")
