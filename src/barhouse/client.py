@@ -17,7 +17,7 @@ import polars as pl
 from barhouse import errors
 from barhouse.errors import BarhouseError, InvalidParameter, ServerUnavailable
 from barhouse.features import registry
-from barhouse.flow import instruments, reads
+from barhouse.flow import instruments, reads, rewritten
 from barhouse.model import INSTANT, Adjust, AssetClass, Schema, Series, Span, Timeframe, instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
@@ -43,7 +43,22 @@ SERIES: Schema = {
 }
 """The columns of `Client.symbols`: a row a series."""
 
-INSTANTS = {name for name, kind in SERIES.items() if kind == INSTANT} | {"timestamp"}
+CORRECTIONS: Schema = {
+    "timeframe": pl.String(),
+    "timestamp": INSTANT,
+    "field_corrected": pl.String(),
+    "old_value": pl.Float64(),
+    "new_value": pl.Float64(),
+    "reason": pl.String(),
+    "corrected_by": pl.String(),
+    "correction_timestamp": INSTANT,
+    "source": pl.String(),
+    "fetch_id": pl.Int64(),
+    "note": pl.String(),
+}
+"""The columns of `Client.corrections`; where `source` was corrected, it went from `source` to `corrected_by`."""
+
+INSTANTS = {name for name, kind in (SERIES | CORRECTIONS).items() if kind == INSTANT} | {"timestamp"}
 
 
 class Client:
@@ -109,6 +124,26 @@ class Client:
         asked = _Asked(symbol, timeframe, _span(start, end), asset_class, session)
         return self._reader.bars(asked, features=True).select("time", "close", *registry)
 
+    def corrections(
+        self,
+        symbol: str,
+        timeframe: str | None = None,
+        since: When = None,
+        until: When = None,
+        *,
+        field: str | None = None,
+        asset_class: str | None = None,
+    ) -> pl.DataFrame:
+        """What was changed in stored bars within a time, a row a field, the latest first (`CORRECTIONS`)."""
+        asked = {"timeframe": timeframe, "field": field, "asset_class": asset_class}
+        bounds = {"since": _moment(since), "until": _moment(until)}
+        rows = [_parsed(row) for row in self._reader.corrections(symbol, {**asked, **bounds})]
+        columns = {
+            name: [_number(row[name]) if kind == pl.Float64 else row[name] for row in rows]
+            for name, kind in CORRECTIONS.items()
+        }
+        return pl.DataFrame(columns, schema=CORRECTIONS)
+
     def symbols(self) -> pl.DataFrame:
         """What is kept, a row a series: how many bars from when to when, how good, how new (`SERIES`)."""
         rows = [_parsed(row) for row in self._reader.series()]
@@ -152,6 +187,7 @@ class _Reader(Protocol):
     """A way to read a warehouse."""
 
     def bars(self, asked: _Asked, *, features: bool) -> pl.DataFrame: ...
+    def corrections(self, symbol: str, asked: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]: ...
     def series(self) -> Iterable[Mapping[str, Any]]: ...
     def status(self) -> Mapping[str, Any]: ...
     def close(self) -> None: ...
@@ -178,6 +214,9 @@ class _Stored:
             as_of=asked.as_of,
         )
         return reads.bars(self._db, selection, limit=sys.maxsize)
+
+    def corrections(self, symbol: str, asked: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+        return rewritten.every(self._db, symbol, **asked)
 
     def series(self) -> Iterable[Mapping[str, Any]]:
         return instruments.described(self._db)
@@ -211,6 +250,21 @@ class _Served:
         response = self._get(f"historical/{quote(asked.symbol, safe='')}", {**told, **fixed, **beside})
         with self._understood(response):
             return pl.read_ipc_stream(response.content)
+
+    def corrections(self, symbol: str, asked: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+        told = {
+            name: instant(value) if isinstance(value, datetime) else value for name, value in asked.items() if value
+        }
+        cursor: dict[str, str] = {}
+        while True:
+            path = f"data/corrections/{quote(symbol, safe='')}"
+            response = self._get(path, {**told, **cursor, "limit": rewritten.PAGE})
+            with self._understood(response):
+                page = response.json()
+                rows, cursor = page["data"], {"cursor": page["next_cursor"]}
+            yield from rows
+            if cursor["cursor"] is None:
+                return
 
     def series(self) -> Iterable[Mapping[str, Any]]:
         response = self._get("symbols/detailed")
@@ -286,3 +340,7 @@ def _parsed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _utc(value: str | datetime | None) -> datetime | None:
     return moment(value) if isinstance(value, str) else value and value.astimezone(UTC)
+
+
+def _number(value: float | str | None) -> float | None:
+    return None if isinstance(value, str) else value

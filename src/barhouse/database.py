@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from barhouse.flow import cleanup, correct, ingest, instruments, plan, quality, reads, sessions, sweep, track
+from barhouse.flow import (
+    cleanup,
+    correct,
+    ingest,
+    instruments,
+    plan,
+    quality,
+    reads,
+    rewritten,
+    sessions,
+    sweep,
+    track,
+)
 from barhouse.store.postgres import Database
 
 
@@ -23,7 +35,10 @@ class DatabaseService(Database):
     plan = plan.plan
     keep = ingest.keep
     calendar = sessions.calendar
+
     correct = correct.correct
+    corrections = rewritten.listed
+    diff = rewritten.diff
 
     cleanup_duplicate_records = cleanup.cleanup_duplicate_records
     undo_cleanup = cleanup.undo_cleanup

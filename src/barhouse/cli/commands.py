@@ -34,6 +34,8 @@ VERBS = {
     "actions": Verb(
         "actions", "actions", "Show the splits and dividends of a symbol, who tells them, and which count."
     ),
+    "correct": Verb("correct", "correct_", "Correct fields of a stored bar; what was there stays on record."),
+    "diff": Verb("diff", "diff_", "Show what was rewritten in the bars of a symbol since an instant."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }

@@ -21,3 +21,8 @@ def number(value: float, *, whole: bool = False) -> str:
     if abs(value) >= 1 and value == round(value, 2):
         return f"{value:,.2f}"
     return f"{value:,.6g}"
+
+
+def exact(value: float) -> str:
+    """A number with all its digits, where two have to be told apart."""
+    return f"{value:,.15g}"

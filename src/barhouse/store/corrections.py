@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 from psycopg import Connection
+from psycopg.rows import dict_row
 
-from barhouse.model import Timeframe
+from barhouse.model import INSTANT, Schema, Series, Span, Timeframe
 from barhouse.store.difference import OVERRULED
 from barhouse.store.queries import queries
 
 query = queries("corrections")
+
+LATEST: Schema = {"time": INSTANT, "field": pl.String(), "by": pl.String(), "note": pl.String()}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which corrections of an instrument (its number) are wanted: made in `span`, behind the one of that number."""
+
+    instrument: int
+    span: Span
+    timeframe: Timeframe | None = None
+    field: str | None = None
+    behind: int | None = None
 
 
 def write(
@@ -52,3 +68,25 @@ def overruled(connection: Connection, instruments: Iterable[int], timeframe: Tim
     parameters = {"instruments": list(instruments), "timeframe": timeframe.code}
     rows = connection.execute(query.overruled, parameters).fetchall()
     return pl.DataFrame(rows, schema=OVERRULED, orient="row")
+
+
+def listed(connection: Connection, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
+    """The corrections that are wanted, the latest first; of the field `source` the values are names."""
+    parameters = {
+        "instrument": wanted.instrument,
+        "timeframe": None if wanted.timeframe is None else wanted.timeframe.code,
+        "since": wanted.span.start,
+        "until": wanted.span.end,
+        "field": wanted.field,
+        "behind": wanted.behind,
+        "limit": limit,
+    }
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.listed, parameters).fetchall()
+
+
+def latest(connection: Connection, series: Series, since: datetime) -> pl.DataFrame:
+    """Who corrected a field of a series last, of those that were corrected after `since` (`LATEST`)."""
+    key = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
+    rows = connection.execute(query.latest, {**key, "since": since}).fetchall()
+    return pl.DataFrame(rows, schema=LATEST, orient="row")

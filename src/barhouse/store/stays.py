@@ -7,10 +7,12 @@ from datetime import datetime
 import polars as pl
 from psycopg import Connection
 
-from barhouse.model import Timeframe
+from barhouse.model import INSTANT, Schema, Series, Timeframe
 from barhouse.store.queries import queries
 
 query = queries("stays")
+
+CAUSES: Schema = {"time": INSTANT, "came_by": pl.String(), "gone_by": pl.String()}
 
 
 def moment(connection: Connection) -> datetime:
@@ -35,3 +37,10 @@ def _parameters(keys: pl.DataFrame, timeframe: Timeframe) -> dict[str, object]:
         "times": keys["time"].to_list(),
         "timeframe": timeframe.code,
     }
+
+
+def causes(connection: Connection, series: Series, since: datetime) -> pl.DataFrame:
+    """Why bars of a series came or left after `since`, the last of each (`CAUSES`); both NULL for what a fetch did."""
+    key = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
+    rows = connection.execute(query.causes, {**key, "since": since}).fetchall()
+    return pl.DataFrame(rows, schema=CAUSES, orient="row")

@@ -24,3 +24,30 @@ WHERE instrument = ANY (%(instruments)s) AND timeframe_code = %(timeframe)s AND 
         AND later.reason = 'source_updated' AND later.id > by_hand.id
   )
 ORDER BY instrument, "timestamp", field_corrected, id;
+
+-- name: listed
+-- The corrections of an instrument within some time, the latest first; sources by their names.
+SELECT c.id, c.original_record_id, c.timeframe, c."timestamp", c.field_corrected,
+       CASE c.field_corrected WHEN 'source' THEN to_jsonb(was.name) ELSE to_jsonb(c.old_value) END AS old_value,
+       CASE c.field_corrected WHEN 'source' THEN to_jsonb(is_now.name) ELSE to_jsonb(c.new_value) END AS new_value,
+       c.reason, c.corrected_by, c.correction_timestamp, whose.name AS source, c.fetch_id, c.note
+FROM data_corrections c
+LEFT JOIN source whose ON whose.code = c.source
+LEFT JOIN source was ON c.field_corrected = 'source' AND was.code = c.old_value
+LEFT JOIN source is_now ON c.field_corrected = 'source' AND is_now.code = c.new_value
+WHERE c.instrument = %(instrument)s
+  AND (%(timeframe)s::int IS NULL OR c.timeframe_code = %(timeframe)s)
+  AND c.correction_timestamp >= %(since)s AND c.correction_timestamp < %(until)s
+  AND (%(field)s::text IS NULL OR c.field_corrected = %(field)s)
+  AND (%(behind)s::bigint IS NULL OR (c.correction_timestamp, c.id) < (
+      SELECT correction_timestamp, id FROM data_corrections WHERE id = %(behind)s
+  ))
+ORDER BY c.correction_timestamp DESC, c.id DESC
+LIMIT %(limit)s;
+
+-- name: latest
+-- Of each field of a series that was corrected after an instant, the last correction.
+SELECT DISTINCT ON ("timestamp", field_corrected) "timestamp", field_corrected, corrected_by, note
+FROM data_corrections
+WHERE instrument = %(instrument)s AND timeframe_code = %(timeframe)s AND correction_timestamp > %(since)s
+ORDER BY "timestamp", field_corrected, correction_timestamp DESC, id DESC;

@@ -28,3 +28,10 @@ FROM unnest(%(instruments)s::int[], %(times)s::timestamptz[]) AS coming (instrum
 -- name: moment
 -- What the clock of the database says.
 SELECT clock_timestamp();
+
+-- name: causes
+-- Why bars of a series came or left after an instant, the last of each.
+SELECT DISTINCT ON (time) time, came_by, gone_by
+FROM bar_stay
+WHERE instrument = %(instrument)s AND timeframe = %(timeframe)s AND (came_at > %(since)s OR gone_at > %(since)s)
+ORDER BY time, gone_at DESC NULLS FIRST;
