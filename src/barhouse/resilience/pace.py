@@ -50,22 +50,26 @@ Quotas = Callable[[Allowance], Turns]
 class Pace:
     """At most `calls` in any `window` seconds, in the order of asking; 0 calls is no limit.
 
-    A sliding log, since a bucket of 5 a minute lets 9 calls into one minute. It is kept in this process.
+    A sliding log, since a bucket of 5 a minute lets 9 calls into one minute. It is kept in this process. Each call's
+    time is one cell of the log, which says when it may leave until it says when it left.
     """
 
     def __init__(self, calls: int, window: float = MINUTE) -> None:
-        self._log: deque[float] = deque(maxlen=calls)
+        self._log: deque[list[float]] = deque(maxlen=calls)
         self._window = window
         self._closed_until = 0.0
 
     async def turn(self, weight: int = 1) -> None:  # noqa: ARG002
         """Wait until the next call may leave."""
-        now = time.monotonic()
         full = bool(self._log) and len(self._log) == self._log.maxlen
-        leaves = max(now, self._closed_until, self._log[0] + self._window if full else now)
-        self._log.append(leaves)
-        if leaves > now:
-            await asyncio.sleep(leaves - now)
+        before, mine = self._log[0] if full else [0.0], [0.0]
+        self._log.append(mine)
+        while True:
+            now = time.monotonic()
+            mine[0] = max(now, self._closed_until, before[0] + self._window if full else now)
+            if mine[0] <= now:
+                return
+            await asyncio.sleep(mine[0] - now)
 
     async def hold(self, seconds: float) -> None:
         """Let no call leave for so long: the vendor asked for it."""
