@@ -9,6 +9,7 @@ from barhouse.checks.registry import Check, Kind, Severity, check, registry
 from barhouse.checks.score import GOOD_ENOUGH, regraded, score
 from barhouse.checks.sieve import Sifted, sift
 from barhouse.checks.staleness import STALE, market_time, stale
+from barhouse.checks.verdicts import Verdict
 
 __all__ = [
     "GAPS",
@@ -20,6 +21,7 @@ __all__ = [
     "Kind",
     "Severity",
     "Sifted",
+    "Verdict",
     "check",
     "doubles",
     "flag",
