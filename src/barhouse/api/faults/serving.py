@@ -123,7 +123,9 @@ async def _send(reply: Reply, send: Send) -> None:
 
 
 async def _ended(ending: Ending, transport: asyncio.Transport, receive: Receive) -> None:
-    """End the connection, or break it, and wait until it is gone."""
+    """End the connection, or break it, and wait until it is gone; the client may have left before."""
+    if transport.is_closing():
+        return
     if ending is Ending.RESET:
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
