@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from barhouse.api import vendor_side
 from barhouse.api.compat.frames import FrameShelf
@@ -87,9 +93,9 @@ def vendors(*, told: bool = True) -> Iterator[Settings]:
         )
 
 
-def bring(db: Database, settings: Settings, source: str, series: Series, span: Span, now: datetime) -> None:
+def bring(db: Database, hosts: Settings, source: str, series: Series, span: Span, now: datetime) -> None:
     async def run() -> None:
-        sources = configured(settings)
+        sources = configured(hosts)
         try:
             only = {source: sources[source]}
             await backfill(db, plan(db, only, [Wanted(series, span)], now), now=now)
@@ -144,9 +150,9 @@ def test_a_series_filled_from_two_vendors_is_one_across_a_split(
 ) -> None:
     second = "yahoo" if first == "polygon" else "polygon"
 
-    with vendors() as settings:
-        bring(db, settings, first, aapl, Span(WHOLE.start, day(cut)), day("2026-11-01"))
-        bring(db, settings, second, aapl, Span(day(cut), WHOLE.end), day("2026-11-01"))
+    with vendors() as hosts:
+        bring(db, hosts, first, aapl, Span(WHOLE.start, day(cut)), day("2026-11-01"))
+        bring(db, hosts, second, aapl, Span(day(cut), WHOLE.end), day("2026-11-01"))
 
     assert db.frame(b"SELECT time, open, high, low, close, volume FROM bar ORDER BY time").rows() == ROWS.rows()
     assert asked(db, "SELECT count(DISTINCT source) FROM bar") == [(2,)]
@@ -162,14 +168,14 @@ def test_a_series_filled_from_two_vendors_is_one_across_a_split(
 
 
 def test_a_split_of_last_week_is_learnt_by_the_next_run_and_explains_the_bars_there(db: Database, aapl: Series) -> None:
-    with vendors(told=False) as settings:
-        bring(db, settings, "polygon", aapl, Span(WHOLE.start, day("2020-09-03")), day("2020-09-03"))
+    with vendors(told=False) as hosts:
+        bring(db, hosts, "polygon", aapl, Span(WHOLE.start, day("2020-09-03")), day("2020-09-03"))
     before = asked(db, VERDICTS.format("AAPL"))
     assert ("open_jump,unusual_volume", True) in [(flags, score < 1) for _, flags, score, _ in before]
 
-    with vendors() as settings:
-        bring(db, settings, "polygon", aapl, WHOLE, day("2020-09-05"))
-        bring(db, settings, "polygon", kept(db, "WHOLE"), WHOLE, day("2020-09-05"))
+    with vendors() as hosts:
+        bring(db, hosts, "polygon", aapl, WHOLE, day("2020-09-05"))
+        bring(db, hosts, "polygon", kept(db, "WHOLE"), WHOLE, day("2020-09-05"))
 
     assert applied(db, aapl) == [(SPLIT, 4.0)]
     assert asked(db, "SELECT count(*) FROM data_corrections") == [(0,)]
@@ -269,6 +275,23 @@ def test_an_extra_dividend_of_a_day_adds_to_the_usual_one(db: Database, aapl: Se
     assert amount == pytest.approx(0.82)
 
 
+def test_actions_of_an_older_warehouse_keep_their_standing(db: Database, aapl: Series) -> None:
+    """Until 017 the source with the smallest number had its way."""
+    file = Path(__file__).parents[2] / "database" / "migrations" / "017_actions_by_evidence.sql"
+    old = "INSERT INTO corporate_action (instrument, kind, effective, ratio, source) VALUES (%s, 'split', %s, %s, %s)"
+    with db.transaction() as connection:
+        connection.execute("DROP TABLE action_standing, action_reading")
+        for ratio, source in ((4.0, 1), (3.0, 2), (1.0, 3)):
+            connection.execute(old, [aapl.instrument.number, SPLIT, ratio, source])
+
+    for _ in range(2):
+        with db.transaction() as connection:
+            connection.execute(file.read_bytes())
+
+    assert applied(db, aapl) == [(SPLIT, 4.0)]
+    assert [row[1:3] for row in standings(db)] == [(4.0, "accepted"), (3.0, "rejected")]
+
+
 def test_past_prices_are_adjusted_by_what_was_known_then(db: Database, aapl: Series) -> None:
     keep_days(db, aapl, ROWS)
     ignorant = moment(db)
@@ -295,7 +318,7 @@ def test_a_split_still_to_come_adjusts_nothing(db: Database, aapl: Series) -> No
 
 def test_past_features_are_those_that_were_stored_then(db: Database, aapl: Series) -> None:
     names = ("return_1d", "atr", "trend_direction", "rolling_mean_10", "volume_ratio")
-    keep_days(db, aapl, ROWS[:18])
+    keep_days(db, aapl, ROWS[:23])
     then, known = moment(db), reads.bars(db, Selection(aapl, features=names))
     restated = ROWS.with_columns(close=pl.when(pl.int_range(pl.len()) == 9).then("low").otherwise("close"))
     keep_days(db, aapl, restated)
@@ -306,6 +329,47 @@ def test_past_features_are_those_that_were_stored_then(db: Database, aapl: Serie
 
     assert found.drop("flags", "quality_score").equals(known.drop("flags", "quality_score"), null_equal=True)
     assert paged.equals(found, null_equal=True)
-    assert not reads.bars(db, Selection(aapl, features=names))[:18].equals(found)
+    assert not reads.bars(db, Selection(aapl, features=names))[:23].equals(found)
     newest = reads.newest(db, Selection(aapl, features=names, as_of=then), 3)
     assert newest.equals(found.tail(3), null_equal=True)
+
+
+learnings = st.tuples(
+    st.just("learn"),
+    st.sampled_from(["polygon", "yahoo", "file"]),
+    st.sampled_from([2.0, 4.0, 0.205, 0.82]),
+    st.sampled_from([SPLIT, date(2020, 8, 28), date(2020, 8, 19)]),
+)
+keepings = st.tuples(
+    st.just("keep"),
+    st.sampled_from(["polygon", "yahoo"]),
+    st.sampled_from([1.0, 1.01]),
+    st.tuples(st.integers(0, 24), st.integers(1, 25)),
+)
+counted = count()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(story=st.lists(learnings | keepings, min_size=2, max_size=7))
+def test_any_past_instant_reads_as_it_did_then_adjusted_and_with_features(
+    db: Database, story: list[tuple[str, str, float, Any]]
+) -> None:
+    series = kept(db, f"S{next(counted)}")
+    read = Selection(series, adjust=Adjust.ALL, features=("return_1d", "atr", "rolling_mean_10"))
+    seen = []
+
+    for what, source, number, when in story:
+        if what == "keep":
+            rows = ROWS[when[0] : when[0] + when[1]]
+            keep_days(db, series, rows.with_columns(pl.col("close", "high") * number), source)
+        else:
+            one = told((number, when)) if number > 1 else told(dividends=((number, when),))
+            learn(db, series.instrument, one, source)
+        seen.append((moment(db), reads.bars(db, read)))
+
+    for then, known in seen:
+        found = reads.bars(db, replace(read, as_of=then))
+        assert_frame_equal(found.drop(VERDICT), known.drop(VERDICT), rel_tol=1e-12, abs_tol=1e-15)
+
+
+VERDICT = ["validated", "quality_score", "flags"]

@@ -44,7 +44,7 @@ def learn(db: Database, instrument: Instrument, told: pl.DataFrame, source: str,
         code = instruments.source_code(connection, source)
         days = Days(asked.start.date(), asked.end.date()) if asked else None
         news = actions.learn(connection, instrument.number, told, code, asked=days)
-        _settle(db, connection, held, before, news=news)
+        _settle(db, connection, instrument, held, before, news=news)
 
 
 def listed(
@@ -69,7 +69,8 @@ def reconsider(db: Database, written: Iterable[Instrument], stretches: pl.DataFr
     for instrument in (one for one in written if one.number in near):
         with db.transaction() as connection:
             held = _locked(connection, instrument)
-            _settle(db, connection, held, actions.splits(connection, [instrument.number]), news=False)
+            before = actions.splits(connection, [instrument.number])
+            _settle(db, connection, instrument, held, before, news=False)
 
 
 def _locked(connection: Connection, instrument: Instrument) -> list[Series]:
@@ -80,11 +81,18 @@ def _locked(connection: Connection, instrument: Instrument) -> list[Series]:
     return held
 
 
-def _settle(db: Database, connection: Connection, held: Sequence[Series], before: pl.DataFrame, *, news: bool) -> None:
+def _settle(
+    db: Database,
+    connection: Connection,
+    instrument: Instrument,
+    held: Sequence[Series],
+    before: pl.DataFrame,
+    *,
+    news: bool,
+) -> None:
     """Decide which actions count, and change what hangs on it; `before` are the splits that counted until now."""
-    instrument = held[0].instrument
     calendar = sessions.calendar(db, instrument.exchange)
-    changed = _decide(connection, held, calendar)
+    changed = _decide(connection, instrument, held, calendar)
     splits = actions.splits(connection, [instrument.number])
     days = sorted(set(before.rows()) ^ set(splits.rows()))
     for series in held if days else ():
@@ -94,9 +102,8 @@ def _settle(db: Database, connection: Connection, held: Sequence[Series], before
         actions.stamp(connection, instrument.number)
 
 
-def _decide(connection: Connection, held: Sequence[Series], calendar: Calendar) -> bool:
+def _decide(connection: Connection, instrument: Instrument, held: Sequence[Series], calendar: Calendar) -> bool:
     """How all that is told of an instrument stands, and what is to be said of it; whether anything stands otherwise."""
-    instrument = held[0].instrument
     known = actions.told(connection, [instrument.number])
     split, paid = ([row for row in known if row["kind"] == kind] for kind in ("split", "dividend"))
     first, readings = precedence(instrument.asset_class), actions.readings(connection, instrument.number)
