@@ -9,6 +9,7 @@ from barhouse.flow import (
     instruments,
     plan,
     quality,
+    quarantine,
     reads,
     rewritten,
     sessions,
@@ -42,6 +43,9 @@ class DatabaseService(Database):
 
     cleanup_duplicate_records = cleanup.cleanup_duplicate_records
     undo_cleanup = cleanup.undo_cleanup
+    rejudge = quarantine.rejudge
+    release = quarantine.release
+    reject = quarantine.reject
 
     detect_data_anomalies = sweep.detect_data_anomalies
     sweep = sweep.sweep

@@ -8,7 +8,20 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from barhouse.api import actions, corrections, dashboard, errors, features, health, historical, quality, status, symbols
+from barhouse.api import (
+    actions,
+    corrections,
+    dashboard,
+    duplicates,
+    errors,
+    features,
+    health,
+    historical,
+    quality,
+    quarantine,
+    status,
+    symbols,
+)
 from barhouse.api.deps import Warehouse
 from barhouse.api.guard import Guard, bound
 from barhouse.api.quick import Quick
@@ -54,7 +67,19 @@ def create(settings: Settings | None = None) -> FastAPI:
     )
     errors.enrol(app)
     app.add_middleware(Guard, settings=settings)
-    for routes in (health, historical, features, symbols, status, quality, corrections, actions, dashboard):
+    for routes in (
+        health,
+        historical,
+        features,
+        symbols,
+        status,
+        quality,
+        duplicates,
+        quarantine,
+        corrections,
+        actions,
+        dashboard,
+    ):
         app.include_router(routes.router)
     dashboard.serve_files(app)
     return app

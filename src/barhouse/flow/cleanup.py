@@ -16,8 +16,9 @@ from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.enrich import KEY, MOMENTS, Kind
+from barhouse.flow.instruments import find
 from barhouse.flow.rewrite import PLACED, rewrite
-from barhouse.model import MEASURES, AssetClass, Series, instant
+from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
 from barhouse.store import bars, duplicates, stays
 from barhouse.store.duplicates import Cleaned
 from barhouse.store.postgres import Database
@@ -114,6 +115,27 @@ def _take_out(db: Database, connection: Connection, kind: Kind, found: pl.DataFr
     at = rewrite(db, connection, kind, gone=leaving.select(KEY), placed=placed.select(*PLACED), cause=CAUSE)
     bars.rejudge(connection, placed.filter(pl.col("quality_score").is_null()), kind.timeframe)
     return at
+
+
+def cleanups(
+    db: Database,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    asset_class: str | None = None,
+    *,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """The log of cleaned slots, latest first: what went, whole, what stayed, and when it was undone.
+
+    `before` leads on: slots with a lower number. UnknownSymbol (404), AmbiguousSymbol (409), InvalidTimeframe and
+    InvalidAssetClass (400).
+    """
+    only = None if timeframe is None else Timeframe.of(timeframe)
+    kind = None if asset_class is None else AssetClass.of(asset_class)
+    instrument = None if symbol is None else find(db, symbol, kind)
+    with db.connection() as connection:
+        return duplicates.listed(connection, instrument, only, limit=limit, before=before)
 
 
 def undo_cleanup(db: Database, number: int) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from psycopg import Connection
 from barhouse.errors import Conflict, InvalidParameter, UnknownRecord
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.correct import correct
+from barhouse.flow.instruments import find
 from barhouse.flow.rereading import FORMING, IMPOSSIBLE, TAKEN, Reread, place, read_again
-from barhouse.model import MEASURES, Series, instant
+from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
 from barhouse.store import bars, quarantine, stays
 from barhouse.store.postgres import Database
 from barhouse.store.quarantine import Status
@@ -22,6 +23,30 @@ PASSES = "passes the checks of today"
 
 NEEDED = {"missing_field", "off_grid"}
 """The checks that nobody can overrule: without five numbers and a slot there is no bar."""
+
+
+def listed_quarantine(
+    db: Database,
+    symbol: str | None = None,
+    timeframe: str | None = None,
+    asset_class: str | None = None,
+    *,
+    reason: str | None = None,
+    status: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """The rows that were no bars, latest first: of one symbol or all, failing the check `reason`, standing so.
+
+    Each with what really came (`payload`), its fetch and what was decided. `before` leads on: rows with a lower number.
+    UnknownSymbol (404), AmbiguousSymbol (409), InvalidTimeframe and InvalidAssetClass (400).
+    """
+    only = None if timeframe is None else Timeframe.of(timeframe)
+    kind = None if asset_class is None else AssetClass.of(asset_class)
+    instrument = None if symbol is None else find(db, symbol, kind).number
+    stands = None if status is None else Status(status)
+    with db.connection() as connection:
+        return quarantine.shown(connection, instrument, only, reason=reason, status=stands, before=before, limit=limit)
 
 
 def rejudge(

@@ -20,12 +20,13 @@ LIMIT %(limit)s;
 
 -- name: shown
 -- The rows of one instrument, or of all, that were kept last and are as is asked for, behind a number that was shown.
-SELECT q.id, i.symbol, i.asset_class, t.name AS timeframe, q.time, s.name AS source, q.fetch_id, q.reason, q.payload,
-       q.status, q.decided_by, q.decision, q.released_at, q.released_fetch_id, q.created_at
+SELECT q.id, i.symbol, i.asset_class, t.name AS timeframe, q.time, s.name AS source, q.fetch_id, f.span_start, f.span_end,
+       q.reason, q.payload, q.status, q.decided_by, q.decision, q.released_at, q.released_fetch_id, q.created_at
 FROM quarantine q
 JOIN instrument i ON i.id = q.instrument
 JOIN timeframe t ON t.code = q.timeframe
 LEFT JOIN source s ON s.code = q.source
+LEFT JOIN enrichment_fetch_log f ON f.id = q.fetch_id
 WHERE (%(instrument)s::int IS NULL OR q.instrument = %(instrument)s)
   AND (%(timeframe)s::smallint IS NULL OR q.timeframe = %(timeframe)s)
   AND (%(reason)s::text IS NULL OR %(reason)s = ANY (string_to_array(q.reason, ',')))
