@@ -114,7 +114,8 @@ class AskedAnomalies(BaseModel):
         if symbol is not None:
             found = instruments.find(db, symbol, asset_class)
             symbol, asset_class = found.symbol, found.asset_class
-        return Wanted(symbol, asset_class, self.timeframe, self.type, self.severity, self.status, _number(self.cursor))
+        asked = (self.timeframe, self.type, self.severity, self.status)
+        return Wanted(symbol, asset_class, *asked, before=_number(self.cursor))
 
 
 def _number(cursor: str | None) -> int | None:

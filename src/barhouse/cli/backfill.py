@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.bring import bring, results
+from barhouse.cli.judged import judged
 from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_class, configured, span
 from barhouse.errors import RequestError
 from barhouse.flow.plan import Wanted
@@ -47,10 +48,12 @@ def backfill(
             wanted = _tracked(db, start, end, now)
         limit = settings.max_concurrent_symbols
         outcomes = bring(db, sources, wanted, console, concurrency=limit, refresh=refresh)
+        verdict = judged(db, [outcome.series for outcome in outcomes if outcome.fetches])
     if not outcomes:
         console.print("Nothing is missing: every bar of this span was read already.")
         return
     console.print(results(outcomes))
+    console.print(verdict, highlight=False)
     for error in dict.fromkeys(str(error) for outcome in outcomes for error in outcome.errors):
         console.print(f"[yellow]{error}[/]", highlight=False)
     if any(outcome.missing for outcome in outcomes):

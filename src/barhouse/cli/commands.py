@@ -36,6 +36,7 @@ VERBS = {
     ),
     "correct": Verb("correct", "correct_", "Correct fields of a stored bar; what was there stays on record."),
     "diff": Verb("diff", "diff_", "Show what was rewritten in the bars of a symbol since an instant."),
+    "quality": Verb("quality", "quality", "Show how good the data are, what is wrong with them and why."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }

@@ -23,11 +23,13 @@ from barhouse.api.app import create
 from barhouse.api.faults import script
 from barhouse.api.sample import sample
 from barhouse.cli.bring import bring
+from barhouse.cli.judged import judged
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
 from barhouse.cli.tables import listing
 from barhouse.config import Settings
 from barhouse.flow.backfill import Outcome
+from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import track
 from barhouse.flow.warehouse import opened
@@ -69,6 +71,9 @@ def demo(
         if faults:
             console.print(_befell(address), style="dim", highlight=False)
         console.print(_summary(db, outcomes))
+        # The packaged bars end years ago: that they are overdue is no news.
+        written = [outcome.series for outcome in outcomes if outcome.fetches]
+        console.print(judged(db, written, EVERYTHING - {Look.STALENESS}), highlight=False)
         if not once:
             _serve(settings, port, console)
 

@@ -9,7 +9,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from barhouse.cli.judged import judged
 from barhouse.cli.options import Class, DataDir, OneTimeframe, asset_class, configured
+from barhouse.flow.causes import EVERYTHING, Look
+from barhouse.flow.choosing import chosen
 from barhouse.flow.imports import Imported, take, take_actions
 from barhouse.flow.track import named
 from barhouse.flow.warehouse import opened
@@ -44,6 +47,8 @@ def import_(
                 console.print(f"[bold]{path.name}[/]: {learnt} splits and dividends of {series.instrument.symbol}")
             else:
                 _say(console, path, take(db, path, series, zone=zone, now=datetime.now(UTC)))
+        known = chosen(db, series.instrument.symbol, None, series.instrument.asset_class)
+        console.print(judged(db, known, EVERYTHING - {Look.STALENESS}), highlight=False)
 
 
 def _say(console: Console, path: Path, imported: Imported) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
+import anyio
 import structlog
 import typer
 from anyio.from_thread import start_blocking_portal
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from barhouse.api.app import create
 from barhouse.cli.bring import brought
+from barhouse.cli.judged import counted
 from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
@@ -22,6 +24,7 @@ from barhouse.config import Settings
 from barhouse.errors import BarhouseError
 from barhouse.flow import instruments
 from barhouse.flow.plan import Wanted
+from barhouse.flow.sweep import sweep
 from barhouse.flow.warehouse import opened
 from barhouse.model import Span
 from barhouse.sources import configured as sources_of
@@ -73,6 +76,8 @@ async def _catch_up(db: Database, settings: Settings, tracked: Sequence[Tracked]
     limit = settings.max_concurrent_symbols
     try:
         outcomes = await brought(db, sources_of(settings), wanted, console, concurrency=limit)
+        written = [outcome.series for outcome in outcomes if outcome.fetches]
+        found = await anyio.to_thread.run_sync(sweep, db, written)
     except BarhouseError as error:
         log.error("backfill_failed", error=str(error))
         return
@@ -80,3 +85,4 @@ async def _catch_up(db: Database, settings: Settings, tracked: Sequence[Tracked]
         counts = {"inserted": outcome.inserted, "updated": outcome.updated, "quarantined": outcome.quarantined}
         missing = [str(span) for span in outcome.missing]
         log.info("backfill_completed", series=str(outcome.series), **counts, missing=missing)
+    log.info("quality_judged", series=len(written), **counted(found))

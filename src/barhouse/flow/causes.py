@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
 
 import polars as pl
@@ -57,15 +57,31 @@ def of_gaps(gaps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     one = pl.col("missing") == 1
     bars = pl.when(one).then(pl.lit("1 bar is")).otherwise(pl.format("{} bars are", "missing"))
     why = pl.col("reason").replace_strict(WHY, default=pl.col("reason"), return_dtype=pl.String)
-    stretch = pl.when(one).then(told("first")).otherwise(pl.format("{} to {}", told("first"), told("last")))
+    until = pl.when(one).then(pl.lit("")).otherwise(pl.format(", to {}", _spoken("last", timeframe)))
     return _causes(
         gaps,
         timeframe,
         kind=pl.when(pl.col("reason") == "no_trade").then(pl.lit("no_trade")).otherwise(pl.lit("gap")),
         severity=pl.when(pl.col("reason") == "no_trade").then(pl.lit(Severity.LOW)).otherwise("severity"),
-        description=pl.format("{} {}: {}", bars, why, stretch),
+        description=pl.format("{} {}{}", bars, why, until),
         evidence=[*map(told, ("first", "last", "before", "after")), pl.col("missing").alias("missing_bars"), "reason"],
         time="first",
+    )
+
+
+def of_outliers(outliers: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Outliers (`checks.OUTLIERS`) as causes; a move that others bear out is a `real_move`."""
+    figures = pl.struct("field", "value", "close", "prev_close", "pct_change").struct.json_encode()
+    moved = pl.format(", {} % off the close before", pl.col("pct_change").round(1)).fill_null("")
+    value = pl.col("value").round_sig_figs(6).cast(pl.String).fill_null("nothing")
+    return _causes(
+        outliers.with_columns(proof=pl.format("{},{}", figures.str.head(-1), pl.col("evidence").str.tail(-1))),
+        timeframe,
+        kind=pl.when(pl.col("verdict") == "real_move").then(pl.lit("real_move")).otherwise(pl.lit("outlier")),
+        severity=pl.col("severity"),
+        description=pl.format("{}: {} {}{}", pl.col("verdict").str.replace_all("_", " "), "field", value, moved),
+        evidence="proof",
+        time="time",
     )
 
 
@@ -76,7 +92,7 @@ def of_stale(stale: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         timeframe,
         kind=pl.lit("stale"),
         severity=pl.col("severity"),
-        description=pl.format("no bar has come since {}", told("last_update")),
+        description=pl.lit("no bar has come since"),
         evidence=[told("last_update")],
         time="last_update",
     )
@@ -90,7 +106,7 @@ def of_doubles(doubles: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         timeframe,
         kind=pl.lit("duplicate"),
         severity=pl.lit(Severity.MEDIUM),
-        description=pl.format("{} bars stand in one slot: {}", "count", pl.col("times").list.join(", ")),
+        description=pl.format("{} bars stand in one slot", "count"),
         evidence=["times"],
         time="slot",
     )
@@ -103,7 +119,7 @@ def _causes(
     kind: pl.Expr,
     severity: pl.Expr,
     description: pl.Expr,
-    evidence: Iterable[pl.Expr | str],
+    evidence: Sequence[pl.Expr | str] | str,
     time: str,
 ) -> pl.DataFrame:
     return found.select(
@@ -112,9 +128,14 @@ def _causes(
         anomaly_type=kind,
         severity=severity,
         description=description,
-        evidence=pl.struct(*evidence).struct.json_encode(),
+        evidence=evidence if isinstance(evidence, str) else pl.struct(*evidence).struct.json_encode(),
         data_point_time=time,
     ).cast(pl.Schema(FOUND))
 
 
-_MADE = {Look.GAPS: of_gaps, Look.STALENESS: of_stale, Look.DUPLICATES: of_doubles}
+def _spoken(instant: str, timeframe: Timeframe) -> pl.Expr:
+    """An instant as a table has room for it: the date of a day or week, else with the time of day."""
+    return pl.col(instant).dt.strftime("%Y-%m-%d %H:%M" if timeframe.intraday else "%Y-%m-%d")
+
+
+_MADE = {Look.GAPS: of_gaps, Look.OUTLIERS: of_outliers, Look.STALENESS: of_stale, Look.DUPLICATES: of_doubles}

@@ -89,7 +89,7 @@ def seen(db: Database, connection: Connection, group: Group) -> Seen:
 
 def found(seen: Seen, timeframe: Timeframe, looks: Collection[Look], now: datetime) -> dict[Look, pl.DataFrame]:
     """What the detectors find in the series of one timeframe, as each of them tells it."""
-    return {look: DETECTORS[look](seen, timeframe, now) for look in looks if look in DETECTORS}
+    return {look: DETECTORS[look](seen, timeframe, now) for look in looks}
 
 
 def _gaps(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
@@ -115,6 +115,18 @@ def _proof(seen: Seen, timeframe: Timeframe) -> pl.DataFrame | None:
     return pl.concat(proofs) if proofs else None
 
 
+def _outliers(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
+    return checks.outliers(
+        seen.bars[timeframe],
+        asset_class=seen.group.asset_class,
+        calendar=seen.calendar,
+        timeframe=timeframe,
+        splits=seen.splits,
+        coarser={each: bars for each, bars in seen.bars.items() if each.minutes > timeframe.minutes},
+        finer={each: bars for each, bars in seen.bars.items() if each.minutes < timeframe.minutes},
+    )
+
+
 def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
     newest = _settled(seen.bars[timeframe]).group_by("instrument", maintain_order=True).last()
     late = checks.stale(
@@ -138,6 +150,7 @@ def _settled(bars: pl.DataFrame) -> pl.DataFrame:
 
 DETECTORS: Mapping[Look, Callable[[Seen, Timeframe, datetime], pl.DataFrame]] = {
     Look.GAPS: _gaps,
+    Look.OUTLIERS: _outliers,
     Look.STALENESS: _stale,
     Look.DUPLICATES: _doubles,
 }

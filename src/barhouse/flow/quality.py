@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from barhouse.errors import InvalidParameter, UnknownRecord
 from barhouse.flow.instruments import find
-from barhouse.model import AssetClass
+from barhouse.model import AssetClass, Instrument, Series
 from barhouse.store import anomalies, quality
 from barhouse.store.anomalies import Wanted
 from barhouse.store.postgres import Database
@@ -51,6 +51,23 @@ def summary(daily: list[dict[str, Any]]) -> dict[str, Any]:
         "total_gaps_detected": sum(day["gaps_detected"] for day in daily),
         "total_anomalies": sum(day["anomalies_detected"] for day in daily),
     }
+
+
+def quality_overview(
+    db: Database, instrument: Instrument | None = None, since: date | None = None
+) -> list[dict[str, Any]]:
+    """One instrument or all: their days from `since` on put together, and how much of everything is wrong by now.
+
+    `symbol, asset_class, days, records, validated, score, completeness, gaps, outliers, duplicates, stale, others`
+    """
+    with db.connection() as connection:
+        return quality.overview(connection, instrument.number if instrument else None, since)
+
+
+def corrections(db: Database, series: Series, since: datetime) -> list[datetime]:
+    """The times of the bars of a series, from `since` on, that were ever corrected."""
+    with db.connection() as connection:
+        return quality.corrected(connection, series, since)
 
 
 def listed_anomalies(db: Database, wanted: Wanted, limit: int = 100) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ class Changes(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which anomalies are asked for, in any where it is None; `before` is the number of one behind which to go on."""
+    """Which anomalies are asked for, all of them where it is None."""
 
     symbol: str | None = None
     asset_class: str | None = None
@@ -65,7 +66,12 @@ class Wanted:
     type: str | None = None
     severity: str | None = None
     status: str | None = None
+    faults: bool = False
+    """Only what is wrong by now: neither resolved, nor a real move or a quiet time."""
+    since: date | None = None
+    """Only what happened from this day on."""
     before: int | None = None
+    """The number of the anomaly behind which to go on."""
 
 
 def take_turns(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
@@ -110,6 +110,18 @@ def fetches(connection: Connection, instrument: Instrument, limit: int) -> list[
     """The latest fetches of an instrument, newest first."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.fetches, {**_names(instrument), "limit": limit}).fetchall()
+
+
+def overview(connection: Connection, instrument: int | None, since: date | None) -> list[dict[str, Any]]:
+    """One instrument or all with their days from `since` on put together, and how much of everything is wrong."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.overview, {"instrument": instrument, "since": since}).fetchall()
+
+
+def corrected(connection: Connection, series: Series, since: datetime) -> list[datetime]:
+    """The times of the bars of a series, from `since` on, that were ever corrected."""
+    told = {"instrument": series.instrument.number, "timeframe": series.timeframe.code, "since": since}
+    return [moment for (moment,) in connection.execute(query.corrected, told)]
 
 
 def _names(instrument: Instrument) -> dict[str, str]:

@@ -82,3 +82,37 @@ FROM enrichment_fetch_log
 WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
+
+-- name: overview
+-- Each instrument with its days put together, and with how much of everything is wrong by now.
+SELECT i.symbol, i.asset_class, day.*, fault.*
+FROM instrument i
+CROSS JOIN LATERAL (
+    SELECT count(*) AS days, sum(total_records)::bigint AS records, sum(validated_records)::bigint AS validated,
+           sum(avg_quality_score * total_records)
+               / nullif(sum(total_records) FILTER (WHERE avg_quality_score IS NOT NULL), 0) AS score,
+           avg(data_completeness) AS completeness
+    FROM data_quality_metrics m
+    WHERE m.symbol = i.symbol AND m.asset_class = i.asset_class
+      AND (%(since)s::date IS NULL OR m.metric_date >= %(since)s)
+) AS day
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE anomaly_type = 'gap') AS gaps,
+           count(*) FILTER (WHERE anomaly_type = 'outlier') AS outliers,
+           count(*) FILTER (WHERE anomaly_type = 'duplicate') AS duplicates,
+           count(*) FILTER (WHERE anomaly_type = 'stale') AS stale,
+           count(*) FILTER (WHERE anomaly_type NOT IN ('gap', 'outlier', 'duplicate', 'stale')) AS others
+    FROM data_anomalies a
+    WHERE a.symbol = i.symbol AND a.asset_class = i.asset_class AND a.resolution_status <> 'resolved'
+      AND a.anomaly_type NOT IN ('real_move', 'no_trade')
+      AND (%(since)s::date IS NULL OR a.data_point_time >= %(since)s)
+) AS fault
+WHERE %(instrument)s::int IS NULL OR i.id = %(instrument)s
+ORDER BY i.symbol, i.asset_class;
+
+-- name: corrected
+-- When the bars of a series are that were corrected, from an instant on.
+SELECT DISTINCT "timestamp"
+FROM data_corrections
+WHERE instrument = %(instrument)s AND timeframe_code = %(timeframe)s AND "timestamp" >= %(since)s
+ORDER BY 1;

@@ -1,0 +1,42 @@
+"""What to do about what is wrong: commands to be pasted as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from barhouse.model import Instrument, moment
+
+Row = Mapping[str, Any]
+
+
+def advice(instrument: Instrument, found: Sequence[Row]) -> Iterator[str]:
+    """One line a kind of trouble, for the first of its kind."""
+    name = f"{instrument.symbol} --class {instrument.asset_class}"
+    first = {_key(row): row for row in reversed(found)}
+    for key, row in first.items():
+        yield from _line(key, name, row)
+
+
+def _key(row: Row) -> str:
+    return str((row["evidence"] or {}).get("reason", row["anomaly_type"]))
+
+
+def _line(key: str, name: str, row: Row) -> Iterator[str]:
+    match key:
+        case "missing" | "vendor_empty":
+            start, last = (moment(row["evidence"][end]) for end in ("first", "last"))
+            stretch = f"--from {start:%Y-%m-%d} --to {last + timedelta(days=1):%Y-%m-%d}"
+            yield f"barhouse backfill {name} --timeframe {row['timeframe']} {stretch} --refresh   (asks for it again)"
+        case "quarantined":
+            yield f"barhouse quarantine list {name}   (what came instead, and why it was turned away)"
+        case "duplicate":
+            yield f"barhouse duplicates {name}   (which bars share a slot, and what a cleanup would take out)"
+        case "stale":
+            yield f"barhouse backfill {name} --timeframe {row['timeframe']}   (brings what is overdue)"
+        case "outlier":
+            yield f"barhouse backfill {name} --timeframe {row['timeframe']} --refresh   (asks whether it was restated)"
+            yield f"barhouse quality acknowledge {row['id']} --author YOU   (if it is as it should be)"
+        case _:
+            yield f"barhouse quality acknowledge {row['id']} --author YOU   (once you have looked at it)"
