@@ -23,6 +23,7 @@ from barhouse.config import Settings
 from barhouse.flow import actions, reads, sessions
 from barhouse.flow.actions import learn
 from barhouse.flow.backfill import backfill
+from barhouse.flow.correct import correct
 from barhouse.flow.ingest import Batch, keep
 from barhouse.flow.plan import Wanted, plan
 from barhouse.model import ACTIONS, Adjust, AssetClass, Series, Span, Timeframe
@@ -224,6 +225,19 @@ def test_a_split_that_prices_deny_is_not_applied_until_they_change(db: Database,
     keep_days(db, aapl, ROWS, source="polygon")
 
     assert (applied(db, aapl), asked(db, CONFLICTS)) == ([(SPLIT, 4.0)], [("resolved", "high")])
+
+
+def test_a_bar_corrected_by_hand_is_evidence_too(db: Database, aapl: Series) -> None:
+    wrong = ROWS.with_columns(
+        pl.when(pl.col("time").dt.date() == SPLIT).then(pl.col(NAMES[1:5]) * 4).otherwise(pl.col(NAMES[1:5]))
+    )
+    keep_days(db, aapl, wrong)
+    learn(db, aapl.instrument, told((4.0, SPLIT)), "polygon")
+    assert applied(db, aapl) == []
+
+    correct(db, "AAPL", "2020-08-31", dict(zip(NAMES[1:], TRADED[20][1:], strict=True)), reason="basis", author="me")
+
+    assert applied(db, aapl) == [(SPLIT, 4.0)]
 
 
 def test_a_conflict_that_is_gone_is_resolved(db: Database, aapl: Series) -> None:

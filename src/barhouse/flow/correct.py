@@ -14,6 +14,7 @@ from psycopg import Connection
 from barhouse import checks
 from barhouse.errors import InvalidParameter, UnknownBar
 from barhouse.flow import instruments, sessions
+from barhouse.flow.actions import reconsider
 from barhouse.flow.enrich import KEY, Kind, stretched
 from barhouse.flow.rewrite import PLACED, VERDICT, Rejudged, changed_verdicts, moves, neighbours, rejudge
 from barhouse.model import BARS, MEASURES, PRICES, AssetClass, Series, Timeframe, instant, moment
@@ -83,6 +84,7 @@ def correct(
         now = _write(connection, after, around, rejudged, kind)
         why = "bug_fix" if bug_fix else "manual_correction"
         corrections.write(connection, told, series.timeframe, at=now, by=author, reason=why, note=reason)
+    reconsider(db, [instrument], stretched(wanted, wanted.select(KEY)))
     return _corrected(series, stored, after, now)
 
 
