@@ -190,3 +190,48 @@ def test_a_bar_of_another_age_is_refused_since_it_would_break_every_reader(datab
 
     with psycopg.connect(database_url) as connection, pytest.raises(errors.DatetimeFieldOverflow, match="milliseconds"):
         connection.execute(statement.encode())
+
+
+def test_rows_of_other_tools_bear_a_fetch_of_their_own_one_a_transaction_series_and_source(database_url: str) -> None:
+    insert = (
+        "INSERT INTO market_data (symbol, timeframe, time, close, source, fetch_id) VALUES (%s, '1d', %s, 1, %s, 1)"
+    )
+    with psycopg.connect(database_url) as connection:
+        for symbol, day, source in [("A", 2, "me"), ("A", 3, "me"), ("A", 6, None), ("B", 2, "me")]:
+            connection.execute(insert, [symbol, datetime(2020, 1, day, tzinfo=UTC), source])
+        connection.commit()
+        connection.execute(insert, ["A", datetime(2020, 1, 7, tzinfo=UTC), "me"])
+
+        logged = connection.execute(
+            """
+            SELECT f.symbol, f.source, f.records_fetched, f.records_inserted, f.success,
+                   f.stamped_at = s.revised_at, count(b), bool_and(b.time >= f.span_start AND b.time < f.span_end)
+            FROM enrichment_fetch_log f
+            JOIN instrument i ON i.symbol = f.symbol
+            JOIN series s ON s.instrument = i.id
+            LEFT JOIN bar b ON b.fetch_id = f.id AND b.instrument = i.id
+            GROUP BY f.id, s.revised_at
+            ORDER BY f.id
+            """
+        ).fetchall()
+
+    assert logged == [
+        ("A", "me", 2, 2, True, False, 2, True),
+        ("A", "sql", 1, 1, True, False, 1, True),
+        ("B", "me", 1, 1, True, True, 1, True),
+        ("A", "me", 1, 1, True, True, 1, True),
+    ]
+
+
+def test_a_row_that_is_rolled_back_takes_its_fetch_with_it(database_url: str) -> None:
+    insert = "INSERT INTO market_data (symbol, timeframe, time, close) VALUES ('A', '1d', %s, 1)"
+    with psycopg.connect(database_url) as connection:
+        connection.execute(insert, [NOON])
+        connection.commit()
+        with pytest.raises(errors.UniqueViolation), connection.transaction():
+            connection.execute(insert, [NOON])
+        connection.execute(insert, [NOON.replace(year=2021)])
+        connection.commit()
+
+        rows = connection.execute("SELECT f.records_inserted FROM bar JOIN enrichment_fetch_log f ON f.id = fetch_id")
+        assert rows.fetchall() == [(1,), (1,)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +15,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from barhouse.errors import Conflict, InvalidParameter
 from barhouse.flow import sessions
+from barhouse.flow.cleanup import cleanup_duplicate_records, undo_cleanup
+from barhouse.flow.correct import correct
 from barhouse.flow.enrich import Kind
 from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.quarantine import release
 from barhouse.flow.rewrite import PLACED, rewrite
-from barhouse.model import Series, Span
+from barhouse.model import INSTANT, Series, Span
 from barhouse.store import history, reading
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
@@ -71,8 +77,37 @@ class Desk:
                 SELECT %s, '1d', %s, 1, 2, 'NaN', 1, NULL, %s, 1
                 WHERE NOT EXISTS (SELECT FROM market_data WHERE symbol = %s AND time = %s)
                 """,
-                [self.series.instrument.symbol, time, source, self.series.instrument.symbol, time],
+                [self.symbol, time, source, self.symbol, time],
             )
+
+    def keep_broken(self, day: int) -> None:
+        """A source answers with a row that is no bar."""
+        rows = told([day], 1.0).with_columns(high=pl.col("low") / 2)
+        keep(self.db, Batch([answer(self.series, rows)], self.calendar))
+
+    def correct(self, which: int, values: dict[str, float]) -> None:
+        """Somebody corrects a bar, if that leaves one."""
+        times = self._stored()["time"].to_list()
+        for time in times[which : which + 1]:
+            with suppress(InvalidParameter):
+                correct(self.db, self.symbol, time, values, reason="a test", author="Ada")
+
+    def clean(self) -> None:
+        """Duplicates are cleaned up."""
+        cleanup_duplicate_records(self.db, self.symbol)
+
+    def undo(self) -> None:
+        """The latest cleanup is undone, if it still can be."""
+        for (number,) in self._asked("SELECT id FROM duplicate_records_log WHERE symbol = %s ORDER BY 1 DESC LIMIT 1"):
+            with suppress(Conflict):
+                undo_cleanup(self.db, number)
+
+    def release(self) -> None:
+        """What is in quarantine is made bars, as far as it can be."""
+        query = "SELECT q.id FROM quarantine q JOIN instrument i ON i.id = q.instrument WHERE i.symbol = %s"
+        for (number,) in self._asked(query):
+            with suppress(InvalidParameter, Conflict):
+                release(self.db, [number], reason="a test", author="Ada", replace=True)
 
     def take_out(self, count: int) -> None:
         """Some bars leave, whole."""
@@ -99,12 +134,20 @@ class Desk:
         self.seen.append((now, found))
 
     @property
+    def symbol(self) -> str:
+        return self.series.instrument.symbol
+
+    @property
     def selection(self) -> Selection:
         return Selection(self.series, extended=True)
 
     @property
     def calendar(self) -> Any:
         return sessions.calendar(self.db, "XNYS")
+
+    def _asked(self, statement: str) -> list[tuple[Any, ...]]:
+        with self.db.connection() as connection:
+            return connection.execute(statement.encode(), [self.symbol]).fetchall()
 
     def _stored(self) -> pl.DataFrame:
         found = self.db.frame(b"SELECT * FROM bar WHERE instrument = $1 ORDER BY time", [self.series.instrument.number])
@@ -134,6 +177,15 @@ EVENT: st.SearchStrategy[Callable[[Desk], None]] = st.one_of(
         st.sampled_from([0, 5]),
         st.sampled_from([None, "polygon", "a tool"]),
     ),
+    st.builds(lambda day: lambda desk: desk.keep_broken(day), DAY),
+    st.builds(
+        lambda *told: lambda desk: desk.correct(*told),
+        DAY,
+        st.dictionaries(st.sampled_from(FIELDS), st.sampled_from([1.0, 100.0, 130.0]), min_size=1),
+    ),
+    st.just(Desk.clean),
+    st.just(Desk.undo),
+    st.just(Desk.release),
     st.builds(lambda count: lambda desk: desk.take_out(count), st.integers(1, 3)),
     st.just(Desk.put_back),
     st.just(Desk.move),
@@ -158,9 +210,23 @@ ANOTHER_LIFE: list[Callable[[Desk], None]] = [
 """A bar leaves, another comes into its slot and is restated, and the first one comes back."""
 
 
+DOUBLED: list[Callable[[Desk], None]] = [
+    lambda desk: desk.keep("yahoo", [0, 1, 2], 1.0),
+    lambda desk: desk.write(0, 5, None),
+    lambda desk: desk.correct(2, {"volume": 1.0}),
+    Desk.clean,
+    lambda desk: desk.keep_broken(4),
+    Desk.release,
+    lambda desk: desk.keep("polygon", [0, 1, 2], 2.0),
+    Desk.undo,
+]
+"""Each kind of event once."""
+
+
 @example(events=ANOTHER_LIFE)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events=st.lists(EVENT, min_size=2, max_size=8))
+@example(events=DOUBLED)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.lists(EVENT, min_size=2, max_size=10))
 def test_any_past_instant_shows_what_a_read_at_that_instant_showed(
     desks: Callable[[], Desk], events: list[Callable[[Desk], None]]
 ) -> None:
@@ -174,3 +240,47 @@ def test_any_past_instant_shows_what_a_read_at_that_instant_showed(
     for instant, then in desk.seen:
         again = history.bars(desk.db, replace(desk.selection, as_of=instant))
         assert_frame_equal(again.select(KNOWN), then.select(KNOWN))
+
+
+def test_whoever_reads_between_two_writers_can_read_again_what_was_there(desks: Callable[[], Desk]) -> None:
+    desk, seen = desks(), {}
+    desk.keep("yahoo", list(range(DAYS)), 1.0)
+
+    def restate() -> None:
+        for turn in range(12):
+            desk.keep("polygon", [turn % DAYS, (turn + 1) % DAYS], 1.0 + turn / 100)
+
+    def rewrite() -> None:
+        for turn in range(6):
+            desk.write(turn % DAYS, 5, "a tool")
+            desk.take_out(2)
+            desk.put_back()
+
+    with ThreadPoolExecutor(2) as others:
+        writers = [others.submit(restate), others.submit(rewrite)]
+        while not all(writer.done() for writer in writers):
+            revised, found = snapshot(desk)
+            seen[revised] = found
+        for writer in writers:
+            writer.result()
+
+    assert len(seen) > 3
+    for revised, found in seen.items():
+        again = history.bars(desk.db, replace(desk.selection, as_of=revised))
+        assert_frame_equal(again.select(*SEEN), found)
+
+
+SEEN = {"time": INSTANT, "close": pl.Float64(), "volume": pl.Float64()}
+
+
+def snapshot(desk: Desk) -> tuple[datetime, pl.DataFrame]:
+    """The instant of the newest revision, and all bars, at one moment."""
+    key = [desk.series.instrument.number]
+    with desk.db.connection() as connection:
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        [(revised,)] = connection.execute("SELECT revised_at FROM series WHERE instrument = %s", key).fetchall()
+        rows = connection.execute(
+            "SELECT time, close, volume FROM bar WHERE instrument = %s AND NOT forming ORDER BY time", key
+        ).fetchall()
+        connection.execute("COMMIT")
+    return revised, pl.DataFrame(rows, schema=SEEN, orient="row")
