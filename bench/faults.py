@@ -15,7 +15,7 @@ import polars as pl
 from barhouse import checks
 from barhouse.flow import sessions
 from barhouse.flow.ingest import Batch, keep
-from barhouse.model import BARS, INSTANT, PRICES, Series, Span, Timeframe
+from barhouse.model import ALWAYS_OPEN, BARS, INSTANT, PRICES, AssetClass, Series, Span, Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.store.postgres import Database
 from bench.data import series_of
@@ -93,13 +93,24 @@ def _judged() -> dict[str, dict[str, pl.DataFrame]]:
 
 def _looked_for(kind: str, series: list[Clean]) -> dict[str, pl.DataFrame]:
     """Faults of a kind in copies of all series that can have it, until there are enough."""
-    fit = [each for each in series if kind != "dst_shift" or (each.timeframe.intraday and each.calendar.zone != "UTC")]
+    fit = [each for each in series if _can_have(kind, each)]
     random = Random(f"{SEED} {kind}")
     rounds: list[dict[str, pl.DataFrame]] = []
     while sum(each["faults"].height for each in rounds) < LEAST:
         copies = [faults[kind](each, _rows(kind, each, random), random) for each in fit]
         rounds += [_found(same) for same in _alike(copies)]
     return {name: pl.concat(each[name] for each in rounds) for name in ("faults", "listed")}
+
+
+def _can_have(kind: str, series: Clean) -> bool:
+    """Coins are not split, and markets that never close have no session to be shifted."""
+    match kind:
+        case "dst_shift":
+            return series.timeframe.intraday and series.calendar.name != ALWAYS_OPEN
+        case "missed_split":
+            return series.asset_class is not AssetClass.CRYPTO
+        case _:
+            return True
 
 
 def _rows(kind: str, series: Clean, random: Random) -> list[int]:

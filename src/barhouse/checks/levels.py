@@ -132,19 +132,29 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
 
     After a split as many times more shares are traded; in a crash the day itself stands out.
     """
-    slack = pl.max_horizontal(0.02, 2 * pl.col("sigma")).clip(None, 0.06)
+    slack = pl.max_horizontal(0.03, 3 * pl.col("sigma")).clip(None, 0.06)
     ratio = near_ratio(-pl.col("step"), SPLITS, slack)
-    stays = ((pl.col("after") / pl.col("before")).log() - pl.col("step")).abs() <= 0.3 * pl.col("step").abs()
-    after = pl.when(pl.col("usual_after") > 0).then("usual_after")
-    stands_out = (pl.col("v") / after > LOUD).fill_null(value=False)
-    grown = (after / pl.when(pl.col("usual_before") > 0).then("usual_before")).log()
-    as_split = (grown * -pl.col("step").sign() >= 0.3 * pl.col("step").abs()).fill_null(value=False)
-    plain = (pl.col("step").abs() >= math.log(1.9)) & (grown.is_null() | (grown * -pl.col("step").sign() > -0.5))
+    most = 0.3 * pl.col("step").abs()
+    # After a bar that alone was wrong a step only leads back
+    stays = ((pl.col("after") / pl.col("p")).log() - pl.col("step")).abs() <= most
+    stood = (pl.col("p") / pl.col("before")).log().abs() <= most
     told = (pl.col("session") - pl.col("session_before")) <= WEEK
-    found = steps.with_columns(ratio=ratio).filter(
-        pl.col("ratio").is_not_null() & told & stays & ~stands_out & (as_split | plain)
-    )
+    found = steps.with_columns(ratio=ratio).filter(pl.col("ratio").is_not_null() & stays & stood & told & _no_crash())
     return found.select("row", "ratio", verdict=pl.lit(Verdict.MISSED_SPLIT), bars=pl.lit(1))
+
+
+def _no_crash() -> pl.Expr:
+    """Whether the volume of the day is usual, counted in the new shares: beside the days after, or those before.
+
+    Where the step is small, beside both.
+    """
+    after = pl.when(pl.col("usual_after") > 0).then("usual_after")
+    before = pl.when(pl.col("usual_before") > 0).then(pl.col("usual_before") * pl.col("ratio"))
+    most = pl.max_horizontal(pl.col("v") / after, pl.col("v") / before)
+    least = pl.min_horizontal(pl.col("v") / after, pl.col("v") / before)
+    large = pl.col("step").abs() >= math.log(1.9)
+    calm = (most <= LOUD) | (large & (least <= LOUD) & (pl.col("v") / before <= 2 * LOUD))
+    return calm.fill_null(value=True)
 
 
 def _doubled(candidates: pl.DataFrame) -> pl.DataFrame:

@@ -69,6 +69,7 @@ def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timefr
         ratio=pl.lit(None, pl.Float64),
         bars=pl.lit(1, pl.Int64),
     )
+    behind = steps.filter(pl.col("verdict") != Verdict.MISSED_SPLIT)["row"] + 1
     faulty = [
         steps,
         *(
@@ -78,13 +79,13 @@ def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timefr
                 Verdict.PARTIAL_BAR: repeats.unfinished(ground, timeframe),
             }.items()
         ),
-        alone.filter(pl.col("verdict") != Verdict.REAL_MOVE),
+        alone.filter((pl.col("verdict") != Verdict.REAL_MOVE) & ~pl.col("row").is_in(behind.implode())),
     ]
     faults = pl.concat(faulty).unique("row", keep="first", maintain_order=True)
-    real = alone.filter(pl.col("verdict") == Verdict.REAL_MOVE)
     # The bar after a faulty one only moves back
-    own = real.filter(~real["row"].is_in(pl.concat([faults["row"], faults["row"] + 1]).implode()))
-    return pl.concat([faults, own])
+    after = pl.concat([faults["row"], faults["row"] + 1])
+    real = alone.filter(pl.col("verdict") == Verdict.REAL_MOVE)
+    return pl.concat([faults, real.filter(~real["row"].is_in(after.implode()))])
 
 
 def _impossible(broken: pl.DataFrame) -> pl.DataFrame:

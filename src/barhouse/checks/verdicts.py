@@ -52,13 +52,19 @@ SPLITS = (*(float(n) for n in range(2, 11)), 1.5, 4 / 3, 5 / 4, 5 / 2, 5 / 3, 12
 LEAST = math.log(1.04)
 """The logarithm of the smallest deviation that is called a fault."""
 
+UNKNOWN = 0.02
+"""The deviation that is taken where there are too few returns."""
+
 SIGMAS = 3.5
-"""Usual daily moves that a fault is off at least."""
+"""Usual moves that a fault is off at least."""
 
-WICK_SIGMAS = 4.5
+ISLAND_SIGMAS, ISLAND_STIR = 2.5, 1.5
+"""The same, and times the ranges of these days, where the next open has taken it back."""
 
-STIR = 3.0
-"""Times what the market stirs in these days (ranges, the gap of the open, the move to the close), likewise."""
+WICK_SIGMAS = 4.0
+
+STIR, OWN_STIR, LONELY = 2.5, 2.0, 6.0
+"""Times the ranges of these days, and what the day itself moved, that a wick is off; and where volume counts less."""
 
 BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.5, 7.0
 """On a day with more volume and a move of more sigmas a wick must be so many times that move: 6 May 2010 was real."""
@@ -76,31 +82,37 @@ VERY_FAR = math.log(2)
 
 
 def seen(candidates: pl.DataFrame) -> pl.DataFrame:
-    """The candidates with how far (logarithms) each price is outside the levels before and after: `out_o` … `out_c`,
-    the furthest of them (`reach`), the `field` that is at fault, and `times` the usual volume."""
-    lowest, highest = pl.min_horizontal("before", "after"), pl.max_horizontal("before", "after")
-    outs = {f"out_{name}": (pl.col(name) / pl.col(name).clip(lowest, highest)).log().fill_nan(0.0) for name in BASIS}
-    far = pl.max_horizontal(pl.col(name).abs() for name in outs)
+    """The candidates with how far (logarithms) each price is outside the close before and the open after: `out_o` …
+    `out_c`; the `field` at fault and its `reach` beyond all that is sound; whether the `whole` bar is off; `times` the
+    usual volume; `sigma` of the usual returns."""
     usual = pl.when(pl.col("usual") > 0).then("usual")
+    sigma = 1.4826 * pl.col("deviation").fill_null(UNKNOWN)
+    outs = {f"out_{name}": _outside(name, "p", "no") for name in BASIS}
     return (
-        candidates.with_columns(**outs, times=pl.col("v") / usual, sigma=1.4826 * pl.col("deviation").fill_null(0.02))
-        .with_columns(reach=far)
+        candidates.with_columns(**outs, times=pl.col("v") / usual, sigma=sigma)
         .with_columns(field=_field(), whole=_whole())
+        .with_columns(reach=_reach())
     )
+
+
+def _outside(name: str, *sound: str) -> pl.Expr:
+    """How far above (or, negative, below) all these prices one is."""
+    return (pl.col(name) / pl.col(name).clip(pl.min_horizontal(*sound), pl.max_horizontal(*sound))).log()
+
+
+def _outs() -> list[pl.Expr]:
+    return [pl.col(f"out_{name}") for name in BASIS]
 
 
 def _field() -> pl.Expr:
     """The price that is at fault; a high or low goes with an open or close that is."""
-
-    def most(name: str) -> pl.Expr:
-        return pl.col(name).abs() >= 0.7 * pl.col("reach")
-
+    most = 0.7 * pl.max_horizontal(each.abs() for each in _outs())
     return (
-        pl.when(most("out_c"))
+        pl.when(pl.col("out_c").abs() >= most)
         .then(pl.lit("close"))
-        .when(most("out_o"))
+        .when(pl.col("out_o").abs() >= most)
         .then(pl.lit("open"))
-        .when(most("out_l"))
+        .when(pl.col("out_l").abs() >= most)
         .then(pl.lit("low"))
         .otherwise(pl.lit("high"))
     )
@@ -108,9 +120,22 @@ def _field() -> pl.Expr:
 
 def _whole() -> pl.Expr:
     """Whether all four prices are off to the same side, and about as far."""
-    up = pl.min_horizontal(f"out_{name}" for name in BASIS)
-    down = -pl.max_horizontal(f"out_{name}" for name in BASIS)
-    return pl.max_horizontal(up, down) >= 0.6 * pl.col("reach")
+    least = pl.max_horizontal(pl.min_horizontal(_outs()), -pl.max_horizontal(_outs()))
+    return least >= 0.6 * pl.max_horizontal(each.abs() for each in _outs())
+
+
+def _reach() -> pl.Expr:
+    """How far the price at fault is beyond the other prices."""
+    return (
+        pl.when(pl.col("field") == "close")
+        .then(pl.col("out_c"))
+        .when(pl.col("field") == "open")
+        .then(_outside("o", "p", "c", "no"))
+        .when(pl.col("field") == "low")
+        .then(_outside("l", "p", "o", "c", "no"))
+        .otherwise(_outside("h", "p", "o", "c", "no"))
+        .abs()
+    )
 
 
 def taken_back() -> pl.Expr:
@@ -132,31 +157,49 @@ def at_work() -> pl.Expr:
 
 
 def island() -> pl.Expr:
-    """Whether the close alone, or the whole bar, is off what is before and after it."""
-    far = pl.col("reach") >= pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"), 2 * pl.col("calm"))
+    """Whether the close alone, or the whole bar, is off what is before and after it.
+
+    The next open is back where the close before was. A close that alone is wrong is the furthest price of its bar.
+    """
+    far = pl.max_horizontal(LEAST, ISLAND_SIGMAS * pl.col("sigma"), ISLAND_STIR * pl.col("calm"))
     whole = pl.col("whole") & ((pl.col("o") / pl.col("p")).log().abs() >= 0.6 * pl.col("reach"))
-    back = taken_back() & (whole | (~pl.col("whole") & at_the_end()))
-    return (pl.col("field") == "close") & far & (back | denied()) & ~shown()
+    alone = ~pl.col("whole") & (_at_the_end() | (pl.col("reach") > FAR))
+    return_ = taken_back() & (whole | alone)
+    return (pl.col("field") == "close") & (pl.col("reach") >= far) & (return_ | denied()) & ~shown()
 
 
-def at_the_end() -> pl.Expr:
-    """Whether the close is the furthest price of its bar, as it is if it alone is wrong; far off it need not be."""
-    beyond = pl.max_horizontal((pl.col("h") / pl.col("c")).log(), 0.0)
-    below = pl.max_horizontal((pl.col("c") / pl.col("l")).log(), 0.0)
-    rest = pl.when(pl.col("out_c") > 0).then(beyond).otherwise(below)
-    return (rest <= 0.02 * pl.col("reach")) | (pl.col("reach") > FAR)
+def sure() -> pl.Expr:
+    """Whether an island is one whatever was traded: its close ends the bar, and the next open is where all began."""
+    back = (pl.col("no") / pl.col("p")).log().abs() <= 0.35 * pl.col("reach")
+    return back & (_at_the_end() | (pl.col("whole") & (pl.col("reach") > FAR)))
+
+
+def _at_the_end() -> pl.Expr:
+    beyond, below = (pl.col("h") / pl.col("c")).log(), (pl.col("c") / pl.col("l")).log()
+    return pl.when(pl.col("out_c") > 0).then(beyond).otherwise(below) <= 0.02 * pl.col("reach")
 
 
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
-    gap, move = (pl.col("o") / pl.col("p")).log().abs(), (pl.col("c") / pl.col("p")).log().abs()
-    own = pl.max_horizontal(move, pl.when(pl.col("field") != "open").then(gap))
+    own = _own_move()
     busy = (own > BUSY_SIGMAS * pl.col("sigma")) & (pl.col("times") > BUSY).fill_null(value=False)
-    stir = pl.max_horizontal(STIR * pl.max_horizontal("calm", own), pl.when(busy).then(BUSY_STIR * own))
+    stir = pl.max_horizontal(STIR * pl.col("calm"), pl.when(busy).then(BUSY_STIR).otherwise(OWN_STIR) * own)
     off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
     far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
     enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & denied())
-    return (pl.col("field") != "close") & enough & pl.col("after").is_not_null() & ~shown()
+    return (pl.col("field") != "close") & enough & pl.col("no").is_not_null() & ~shown()
+
+
+def lonely() -> pl.Expr:
+    """Whether a high or low is so far beyond all else of its day and these days that some more volume proves little."""
+    stir = pl.max_horizontal("calm", _own_move())
+    return pl.col("field").is_in(["high", "low"]) & (pl.col("reach") >= LONELY * stir) & (pl.col("times") <= LOUDEST)
+
+
+def _own_move() -> pl.Expr:
+    """How far the sound prices of the day moved."""
+    gap, move = (pl.col("o") / pl.col("p")).log().abs(), (pl.col("c") / pl.col("p")).log().abs()
+    return pl.max_horizontal(move, pl.when(pl.col("field") != "open").then(gap))
 
 
 def near_ratio(figure: pl.Expr, ratios: tuple[float, ...], slack: pl.Expr) -> pl.Expr:
@@ -180,7 +223,7 @@ def unit_error() -> pl.Expr:
 @verdict(Verdict.BAD_TICK)
 def bad_tick() -> pl.Expr:
     """A price is far off what is before and after it, without the volume of a real move."""
-    return (island() | wick()) & ~at_work()
+    return (island() & (sure() | ~at_work())) | (wick() & (lonely() | ~at_work()))
 
 
 @verdict(Verdict.REAL_MOVE)

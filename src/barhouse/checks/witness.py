@@ -36,7 +36,7 @@ def _first(keys: pl.DataFrame, told: list[pl.DataFrame], schema: Mapping[str, pl
             {name: pl.repeat(None, keys.height, dtype=kind, eager=True) for name, kind in schema.items()}
         )
     known = pl.concat(told).unique("number", keep="first", maintain_order=True)
-    return keys.select("number").join(known, on="number", how="left", maintain_order="left").select(schema)
+    return keys.select("number").join(known, on="number", how="left", maintain_order="left").select(*schema)
 
 
 def _inside(keys: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
