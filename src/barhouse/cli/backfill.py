@@ -15,9 +15,9 @@ from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_cla
 from barhouse.errors import RequestError
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import named
+from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import opened
 from barhouse.model import AssetClass, Series, Span, Timeframe, moment
-from barhouse.sources import configured as sources_of
 from barhouse.sources.base import Source
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
@@ -40,8 +40,8 @@ def backfill(
     """
     console, settings, now = Console(), configured(data_dir), datetime.now(UTC)
     frames = Timeframe.several(timeframes)
-    sources = _chosen(sources_of(settings), source)
     with opened(settings) as db:
+        sources = _chosen(vendors(db, settings), source)
         if symbols:
             wanted = _named(db, symbols, asset_class(asset), frames, (start, end), now)
         else:

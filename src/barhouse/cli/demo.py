@@ -32,9 +32,9 @@ from barhouse.flow.backfill import Outcome
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import track
+from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import opened
 from barhouse.model import EARLIEST, Instrument, Span, Timeframe
-from barhouse.sources import configured as sources_of
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 
@@ -63,8 +63,8 @@ def demo(
     settings = configured(data_dir)
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo", "database_url": None})
     began = time.monotonic()
-    with _vendors(faults) as vendors, opened(settings) as db:
-        address = vendors()
+    with _vendors(faults) as started, opened(settings) as db:
+        address = started()
         console.print(f"Warehouse ready in {time.monotonic() - began:.1f} s", style="dim", highlight=False)
         outcomes = _bring(db, _pointed_at(settings, address), console)
         console.print(_asked(address, outcomes), style="dim", highlight=False)
@@ -103,7 +103,7 @@ def _pointed_at(settings: Settings, vendors: str) -> Settings:
 def _bring(db: Database, settings: Settings, console: Console) -> list[Outcome]:
     """Backfill every packaged series over all its history."""
     wanted = [_tracked(db, instrument) for instrument in sample().instruments()]
-    return bring(db, sources_of(settings), wanted, console, concurrency=settings.max_concurrent_symbols)
+    return bring(db, vendors(db, settings), wanted, console, concurrency=settings.max_concurrent_symbols)
 
 
 def _tracked(db: Database, instrument: Instrument) -> Wanted:

@@ -25,9 +25,9 @@ from barhouse.errors import BarhouseError
 from barhouse.flow import instruments
 from barhouse.flow.plan import Wanted
 from barhouse.flow.sweep import sweep
+from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import opened
 from barhouse.model import Span
-from barhouse.sources import configured as sources_of
 from barhouse.store.instruments import Tracked
 from barhouse.store.postgres import Database
 
@@ -75,7 +75,7 @@ async def _catch_up(db: Database, settings: Settings, tracked: Sequence[Tracked]
     wanted = [Wanted(each.series, Span(each.since, now)) for each in tracked if each.since < now]
     limit = settings.max_concurrent_symbols
     try:
-        outcomes = await brought(db, sources_of(settings), wanted, console, concurrency=limit)
+        outcomes = await brought(db, vendors(db, settings), wanted, console, concurrency=limit)
         written = [outcome.series for outcome in outcomes if outcome.fetches]
         found = await anyio.to_thread.run_sync(sweep, db, written)
     except BarhouseError as error:

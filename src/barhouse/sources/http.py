@@ -158,6 +158,7 @@ class Http:
         """Make the call when it is its turn; nobody waits in line for a vendor that is closed or ill."""
         self._refuse_closed()
         self._guard.breaker.check()
+        self._connected()  # what takes its time is done before the turn: a call that is let out leaves
         await self._guard.limiter.turn()
         await self._pace.turn(weight)
         self._refuse_closed()

@@ -1,0 +1,61 @@
+"""The vendors as all processes on one database share them: what a key or an address allows is theirs together."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from uuid import uuid4
+
+import anyio
+
+from barhouse.config import Settings
+from barhouse.errors import RateLimited
+from barhouse.resilience.pace import Allowance
+from barhouse.resilience.retry import Retry
+from barhouse.sources import configured
+from barhouse.sources.base import Source
+from barhouse.store import quotas
+from barhouse.store.postgres import Database
+
+PATIENCE = Retry().ceiling
+"""Seconds of quiet that are waited for; if a vendor wants more, the next source is asked."""
+
+
+def vendors(db: Database, settings: Settings) -> dict[str, Source]:
+    """The sources that these settings open, by name; their quotas are kept with all others on `db`."""
+    return configured(settings, partial(Shared, db))
+
+
+class Shared:
+    """Lets calls leave so that all processes on `db` together keep to an allowance, in the order of asking.
+
+    DatabaseUnavailable without a database: no call leaves uncounted. A call that is cancelled while it waits counts.
+    """
+
+    def __init__(self, db: Database, allowance: Allowance) -> None:
+        self._db = db
+        self._allowance = allowance
+        self._used = 0
+
+    async def turn(self, weight: int = 1) -> None:
+        """Wait until the next call, which costs `weight`, may leave; RateLimited where the vendor wants long quiet."""
+        ticket = uuid4()
+        ask = partial(quotas.ask, self._db, self._allowance, ticket, weight=weight)
+        told = await anyio.to_thread.run_sync(ask)
+        while told.wait > 0:
+            if told.held > PATIENCE:
+                await anyio.to_thread.run_sync(quotas.withdraw, self._db, ticket)
+                source = self._allowance.source
+                raise RateLimited(source, f"it wants no calls for {told.held:.0f} s", told.held)
+            await asyncio.sleep(told.wait)
+            told = await anyio.to_thread.run_sync(partial(ask, first=False))
+        self._used = told.used
+
+    async def hold(self, seconds: float) -> None:
+        """Let no call of any process leave for so long: the vendor asked for it."""
+        await anyio.to_thread.run_sync(quotas.hold, self._db, self._allowance, seconds)
+
+    async def seen(self, used: int) -> None:
+        """Take note of the weight that the vendor itself counted in this minute, where it is more than ours."""
+        if used > self._used:
+            await anyio.to_thread.run_sync(quotas.correct, self._db, self._allowance, used)
