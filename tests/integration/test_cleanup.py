@@ -305,3 +305,23 @@ def test_an_hour_of_half_an_hour_is_one_slot(service: DatabaseService) -> None:
         (slot["timeframe"], slot["candle_time"].hour, slot["candle_time"].minute) for slot in told["cleanup_details"]
     ]
     assert slots == [("1h", 14, 0), ("4h", 14, 30)]
+
+
+def test_bars_between_the_slots_bear_on_nobody(service: DatabaseService) -> None:
+    days = real("AAPL").tail(300)
+    astray = [(f"{day:%Y-%m-%d} 14:30Z", 9_999, True, 0.9) for day in days["time"][::3]]
+    for symbol in ("AAPL", "PLAIN"):
+        keep(service, Batch([answer(kept(service, symbol), days.head(200))], sessions.calendar(service, "XNYS")))
+    written(service, *astray)
+    for symbol in ("AAPL", "PLAIN"):
+        keep(service, Batch([answer(kept(service, symbol), days)], sessions.calendar(service, "XNYS")))
+
+    own, plain = (
+        service.frame(
+            f"SELECT b.flags, b.quality_score, f.* FROM bar b JOIN bar_feature f USING (instrument, timeframe, time) "
+            f"JOIN instrument i ON i.id = b.instrument WHERE symbol = '{symbol}' ORDER BY b.time".encode()
+        )
+        for symbol in ("AAPL", "PLAIN")
+    )
+
+    assert_frame_equal(own.drop("instrument"), plain.drop("instrument"))

@@ -63,7 +63,7 @@ def enrich(
     `features.compute` wants it; `expects` are the columns that the source normally sends beyond the five.
     """
     stretches = stretched(fresh, moved)
-    around = bars.context(db, stretches, kind.timeframe, before=kind.look_back, after=kind.bearing, columns=CONTEXT)
+    around = surroundings(db, stretches, kind, before=kind.look_back, after=kind.bearing, columns=CONTEXT)
     computed = derived(fresh, around, stretches, kind, splits=splits, read=read)
     flagged = checks.flag(
         fresh,
@@ -76,6 +76,23 @@ def enrich(
     shares = computed.select(*KEY, feature_finite="finite", feature_applicable="applicable")
     scored = checks.score(flagged.join(shares, on=KEY, how="left", maintain_order="left"), expects=expects)
     return Enriched(scored, computed.drop("finite", "applicable"))
+
+
+def surroundings(
+    db: Database, stretches: pl.DataFrame, kind: Kind, *, before: int, after: int, columns: list[str]
+) -> pl.DataFrame:
+    """The stored bars around some stretches that others can hang on: regular, settled, and on their slots.
+
+    Other tools may have written bars between the slots: as many more are read as there are of those.
+    """
+    astray = 0
+    while True:
+        reach = {"before": before + astray, "after": after + astray}
+        found = bars.context(db, stretches, kind.timeframe, **reach, columns=columns)
+        stands = kind.calendar.located(found.select("time"), kind.timeframe)["on_grid"]
+        if (~stands).sum() <= astray:
+            return found.filter(stands) if astray else found
+        astray = int((~stands).sum())
 
 
 def stretched(fresh: pl.DataFrame, moved: pl.DataFrame) -> pl.DataFrame:

@@ -6,7 +6,7 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
-from barhouse.flow.enrich import CONTEXT, Kind
+from barhouse.flow.enrich import CONTEXT, Kind, surroundings
 from barhouse.store import bars
 from barhouse.store.postgres import Database
 
@@ -19,7 +19,7 @@ def regrade(db: Database, connection: Connection, kind: Kind, moved: pl.DataFram
     stretches = moved.group_by("instrument").agg(first=pl.col("time").min(), last=pl.col("time").max())
     reach = (checks.LOOK_BACK + 1) * kind.calendar.per_session(kind.timeframe)
     columns = [*CONTEXT, "flags", "quality_score"]
-    around = bars.context(db, stretches, kind.timeframe, before=reach, after=reach, columns=columns)
+    around = surroundings(db, stretches, kind, before=reach, after=reach, columns=columns)
     from_then = pl.col("time") >= pl.col("first")
     both = around.join(stretches, on="instrument", maintain_order="left")
     judged, before = both.filter(from_then), both.filter(~from_then)

@@ -12,7 +12,7 @@ from psycopg import Connection
 from barhouse import checks
 from barhouse.errors import UnknownBar
 from barhouse.flow import holes
-from barhouse.flow.enrich import CONTEXT, KEY, Kind, derived, stretched
+from barhouse.flow.enrich import CONTEXT, KEY, Kind, derived, stretched, surroundings
 from barhouse.model import EXTRAS, INSTANT, MEASURES, Schema, instant
 from barhouse.store import actions, bars, stays
 from barhouse.store import features as feature_store
@@ -106,7 +106,7 @@ def _leaving(db: Database, gone: pl.DataFrame, placed: pl.DataFrame, kind: Kind)
 def neighbours(db: Database, stretches: pl.DataFrame, leaving: pl.DataFrame, kind: Kind) -> pl.DataFrame:
     """The whole bars that stay around the change, as far as they bear on it or it on them."""
     reach = kind.look_back
-    around = bars.context(db, stretches, kind.timeframe, before=reach, after=reach, columns=list(bars.COLUMNS))
+    around = surroundings(db, stretches, kind, before=reach, after=reach, columns=list(bars.COLUMNS))
     return around.join(leaving, on=KEY, how="anti", maintain_order="left")
 
 
