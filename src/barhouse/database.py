@@ -16,6 +16,7 @@ from barhouse.flow import (
     sweep,
     track,
 )
+from barhouse.store import executions, failures, runs
 from barhouse.store.postgres import Database
 
 
@@ -52,3 +53,14 @@ class DatabaseService(Database):
     listed_anomalies = quality.listed_anomalies
     acknowledge_anomaly = quality.acknowledge_anomaly
     data_quality = quality.data_quality
+
+    create_backfill_state = executions.create_backfill_state
+    update_backfill_state = executions.update_backfill_state
+    get_active_backfill_states = executions.get_active_backfill_states
+    track_symbol_failure = failures.track_symbol_failure
+
+    create_scheduler_execution_log = runs.create_scheduler_execution_log
+    update_scheduler_execution_log = runs.update_scheduler_execution_log
+    log_feature_computation_failure = runs.log_feature_computation_failure
+    log_symbol_computation_status = runs.log_symbol_computation_status
+    get_scheduler_execution_history = runs.get_scheduler_execution_history

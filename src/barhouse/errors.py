@@ -27,6 +27,7 @@
     │   ├── ServerUnavailable
     │   ├── EmbeddedServerError
     │   └── MigrationError
+    ├── LeaseLost              another worker goes on: this one has to stop
     └── SettingsError          the operator mends the configuration
 
 Each says what was wanted, what was there and what to do next; none carries a key, a path of SQL or a statement.
@@ -35,6 +36,7 @@ Each says what was wanted, what was there and what to do next; none carries a ke
 from __future__ import annotations
 
 from collections.abc import Iterable
+from uuid import UUID
 
 
 class BarhouseError(Exception):
@@ -206,6 +208,14 @@ class EmbeddedServerError(StoreError):
 
 class MigrationError(StoreError):
     """The schema cannot be brought up to date; nothing half done."""
+
+
+class LeaseLost(BarhouseError):
+    """Another worker has taken executions over, since this one gave no sign of life: nothing was kept."""
+
+    def __init__(self, executions: Iterable[UUID]) -> None:
+        self.executions = frozenset(executions)
+        super().__init__(f"{len(self.executions)} executions are another worker's by now; nothing was kept here")
 
 
 class SettingsError(BarhouseError):
