@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from barhouse.flow import (
+    actions,
     cleanup,
     correct,
     ingest,
@@ -33,6 +34,8 @@ class DatabaseService(Database):
     bars = reads.bars
     newest = reads.newest
     pages = reads.pages
+    corporate_actions = actions.listed
+    learn_actions = actions.learn
 
     plan = plan.plan
     keep = ingest.keep
