@@ -34,9 +34,11 @@ VERBS = {
     "actions": Verb(
         "actions", "actions", "Show the splits and dividends of a symbol, who tells them, and which count."
     ),
+    "quality": Verb("quality", "quality", "Show how good the data are, what is wrong with them and why."),
     "correct": Verb("correct", "correct_", "Correct fields of a stored bar; what was there stays on record."),
     "diff": Verb("diff", "diff_", "Show what was rewritten in the bars of a symbol since an instant."),
-    "quality": Verb("quality", "quality", "Show how good the data are, what is wrong with them and why."),
+    "duplicates": Verb("duplicates", "duplicates", "Find bars that share a slot, clean them out, and undo that."),
+    "quarantine": Verb("quarantine", "quarantine", "Look at rows that are no bars, judge them again, decide by hand."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
