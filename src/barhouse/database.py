@@ -42,7 +42,7 @@ class DatabaseService(Database):
     calendar = sessions.calendar
 
     correct = correct.correct
-    corrections = rewritten.listed
+    corrections = rewritten.corrections
     diff = rewritten.diff
 
     cleanup_duplicate_records = cleanup.cleanup_duplicate_records

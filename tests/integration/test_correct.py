@@ -78,6 +78,7 @@ def test_verdicts_and_features_are_as_if_the_bar_had_come_so(db: Database, aapl:
     assert {DAY, ROWS["time"][251]} <= {time for time, _ in flagged}
 
 
+@pytest.mark.every_server
 def test_a_read_of_before_shows_what_was_there(db: Database, aapl: Series) -> None:
     [(before,)] = asked(db, "SELECT clock_timestamp()")
 

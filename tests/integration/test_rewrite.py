@@ -92,6 +92,7 @@ def test_a_bar_that_comes_back_leaves_no_trace_but_the_record(db: Database, whic
     ]
 
 
+@pytest.mark.every_server
 def test_a_bar_put_into_a_taken_slot_sends_the_other_away(db: Database) -> None:
     rows = real("AAPL")[:60]
     series, other = stored(db, "AAPL", rows), stored(db, "OTHER", rows.with_columns(pl.col("volume") * 2))

@@ -242,6 +242,7 @@ def test_any_past_instant_shows_what_a_read_at_that_instant_showed(
         assert_frame_equal(again.select(KNOWN), then.select(KNOWN))
 
 
+@pytest.mark.every_server
 def test_whoever_reads_between_two_writers_can_read_again_what_was_there(desks: Callable[[], Desk]) -> None:
     desk, seen = desks(), {}
     desk.keep("yahoo", list(range(DAYS)), 1.0)

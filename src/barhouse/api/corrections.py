@@ -95,7 +95,7 @@ def listed(db: Stored, symbol: Symbol, asked: Annotated[AskedCorrections, Query(
     Vendors restate bars (`source_updated`), people correct them (`manual_correction`, `bug_fix`). What was known at an
     instant is read with `as_of` from `historical`.
     """
-    instrument, rows = rewritten.listed(
+    instrument, rows = rewritten.corrections(
         db,
         symbol,
         asset_class=asked.asset_class,

@@ -67,7 +67,7 @@ def correct(
     instrument = instruments.find(db, symbol, None if asset_class is None else AssetClass.of(asset_class))
     series = Series(instrument, Timeframe.of(timeframe))
     kind = Kind(instrument.asset_class, series.timeframe, sessions.calendar(db, instrument.exchange))
-    start = moment(time) if isinstance(time, str) else time
+    start = moment(time if isinstance(time, str) else time.isoformat())
     with db.transaction() as connection:
         bars.lock(connection, series.timeframe, [instrument.number])
         stored = _stored(db, series, start)

@@ -12,8 +12,8 @@ import polars as pl
 from barhouse.errors import InvalidParameter
 from barhouse.flow import instruments
 from barhouse.model import INSTANT, MEASURES, AssetClass, Instrument, Schema, Series, Span, Timeframe
-from barhouse.store import corrections, history, reading, stays
-from barhouse.store.corrections import Wanted
+from barhouse.store import history, reading, stays
+from barhouse.store.corrections import Wanted, latest, listed
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
@@ -29,7 +29,7 @@ CHANGES: Schema = {
 }
 
 
-def listed(
+def corrections(
     db: Database,
     symbol: str,
     *,
@@ -53,13 +53,13 @@ def listed(
     span = Span(since or ALL_TIME.start, until or ALL_TIME.end)
     with db.connection() as connection:
         wanted = Wanted(instrument.number, span, only, field, behind)
-        return instrument, corrections.listed(connection, wanted, limit)
+        return instrument, listed(connection, wanted, limit)
 
 
 def every(db: Database, symbol: str, **asked: Any) -> Iterator[dict[str, Any]]:
-    """All corrections that `listed` gives by the page."""
+    """All corrections that `corrections` gives by the page."""
     behind: int | None = None
-    while rows := listed(db, symbol, **asked, behind=behind, limit=PAGE)[1]:
+    while rows := corrections(db, symbol, **asked, behind=behind, limit=PAGE)[1]:
         yield from rows
         behind = rows[-1]["id"]
 
@@ -92,7 +92,7 @@ def diff(db: Database, series: Series, since: datetime) -> Rewritten:
     then = pl.concat(history.pages(db, replace(selection, as_of=since)))
     now = pl.concat(reading.pages(db, selection))
     with db.connection() as connection:
-        who = corrections.latest(connection, series, since)
+        who = latest(connection, series, since)
         why = stays.causes(connection, series, since)
     came = now.join(then, on="time", how="anti").join(why, on="time", how="left", maintain_order="left")
     gone = then.join(now, on="time", how="anti").join(why, on="time", how="left", maintain_order="left")
