@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Protocol
@@ -24,6 +24,7 @@ class Fetched:
     series: Series
     source: str
     span: Span
+    """What was asked; its first part, where a page without any rows followed the ones before."""
     bars: pl.DataFrame
     """`model.BARS` plus `origin` (UInt32): the row of `raw` that a bar was read from. In the order of the answer."""
     raw: pl.DataFrame
@@ -37,6 +38,11 @@ class Fetched:
     response_ms: float = 0.0
     """Time the vendor took, over all calls."""
     quota_remaining: int | None = None
+
+    def silent(self, span: Span) -> Fetched:
+        """The word that there is nothing in `span`, which an empty page after this answer gave."""
+        none = {name: getattr(self, name).clear() for name in ("bars", "raw", "rejects", "actions")}
+        return replace(self, span=span, calls=0, response_ms=0.0, **none)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -18,7 +18,7 @@ from barhouse.resilience.pace import Pace, Turns
 from barhouse.sources import decode, slots
 from barhouse.sources.base import REJECTS, Fetched, Kept
 from barhouse.sources.futures import Futures, joined, milliseconds
-from barhouse.sources.http import Answer, Http
+from barhouse.sources.http import Answer, Asking, Http
 from barhouse.sources.symbols import spelled
 
 NAME = "binance"
@@ -70,6 +70,8 @@ class Klines:
     calls: int = 1
     ms: float = 0.0
     weight_left: int | None = None
+    silent_from: datetime | None = None
+    """Where a page without any rows began, after full ones."""
 
 
 def parse(payload: bytes) -> Klines:
@@ -110,7 +112,7 @@ def refusal(answer: Answer) -> type[SourceError] | None:
     return CODES.get(body.get("code")) if isinstance(body, dict) else None
 
 
-class Binance:
+class Binance(Asking):
     """The source of crypto bars: taker volumes come along, funding and open interest where futures are reachable."""
 
     name = NAME
@@ -165,7 +167,7 @@ class Binance:
         return Fetched(
             series=series,
             source=NAME,
-            span=span,
+            span=Span(span.start, klines.silent_from or span.end),
             bars=bars,
             raw=klines.raw,
             expects=EXPECTS,
@@ -181,7 +183,7 @@ class Binance:
 
     async def close(self) -> None:
         """End the connections."""
-        await self._http.close()
+        await super().close()
         if self._futures:
             await self._futures.close()
 
@@ -194,9 +196,12 @@ class Binance:
                 raise UnreadableAnswer(NAME, f"its pages come to no end, after {most} of them")
             page = await self._page(symbol, series, Span(start, span.end))
             pages.append(page)
-            if len(page.raw) + len(page.rejects) < ROWS:
+            rows = len(page.raw) + len(page.rejects)
+            if not rows and len(pages) > 1:
+                return replace(_whole(pages), silent_from=start)
+            if rows < ROWS:
                 break
-            start = _goes_on(page, series)
+            start = _goes_on(page, series, span)
         return _whole(pages)
 
     async def _page(self, symbol: str, series: Series, span: Span) -> Klines:
@@ -219,10 +224,10 @@ class Binance:
         return WEIGHT_A_MINUTE - int(used)
 
 
-def _goes_on(page: Klines, series: Series) -> datetime:
-    """Where the page after a full one begins."""
-    times = decode.measured(page.raw, {"open_time": "time"}, "ms")[0]["time"]
-    last = times.max()
+def _goes_on(page: Klines, series: Series, span: Span) -> datetime:
+    """Where the page after a full one begins; a bar of the future leads nowhere."""
+    times = decode.measured(page.raw, {"open_time": "time"}, "ms")[0]
+    last = times.filter(within(span))["time"].max()
     if not isinstance(last, datetime):
         raise UnreadableAnswer(NAME, "a full page of klines without a readable time")
     return last + series.timeframe.duration

@@ -11,7 +11,7 @@ import structlog
 
 from barhouse.calendar import Calendar
 from barhouse.errors import CannotServe, SourceError
-from barhouse.model import Series, Span, at
+from barhouse.model import Series, Span, at, merged
 from barhouse.sources.base import Fetched, Source
 
 log = structlog.get_logger()
@@ -48,21 +48,28 @@ async def fetch(
     for source in sources:
         made = [attempt for part in left for attempt in await _asked(series, part, calendar, source, now)]
         attempts += made
-        left = [attempt.span for attempt in made if _is_open(attempt, series, calendar, source, now)]
+        left = merged(attempt.span for attempt in made if _is_open(attempt, series, calendar, source, now))
     return attempts
 
 
 async def _asked(series: Series, span: Span, calendar: Calendar, source: Source, now: datetime) -> list[Attempt]:
     """What `source` gives for the part of `span` that it reaches; the rest is unreachable."""
     reach = source.reach(series, span, now)
-    beyond = [_unreachable(source, series, part) for part in span.without([reach] if reach else [])]
-    if reach is None:
-        return beyond
+    made = [_unreachable(source, series, part) for part in span.without([reach] if reach else [])]
+    for piece in source.pieces(series, reach) if reach else []:
+        made += await _read(series, piece, calendar, source)
+    return made
+
+
+async def _read(series: Series, piece: Span, calendar: Calendar, source: Source) -> list[Attempt]:
+    """What `source` gives for what it can answer at a time; where its answer ended early, the rest is empty."""
     try:
-        return [*beyond, Attempt(source.name, reach, fetched=await source.bars(series, reach, calendar))]
+        fetched = await source.bars(series, piece, calendar)
     except SourceError as error:
-        log.warning("source_failed", source=source.name, series=str(series), span=str(reach), error=str(error))
-        return [*beyond, Attempt(source.name, reach, error=error)]
+        log.warning("source_failed", source=source.name, series=str(series), span=str(piece), error=str(error))
+        return [Attempt(source.name, piece, error=error)]
+    silent = [Attempt(source.name, part, fetched=fetched.silent(part)) for part in piece.without([fetched.span])]
+    return [Attempt(source.name, fetched.span, fetched=fetched), *silent]
 
 
 def _unreachable(source: Source, series: Series, span: Span) -> Attempt:

@@ -18,7 +18,7 @@ from barhouse.resilience.manager import Guards
 from barhouse.resilience.pace import Turns
 from barhouse.sources import decode, polygon_answers, slots
 from barhouse.sources.base import Fetched, Kept
-from barhouse.sources.http import Http
+from barhouse.sources.http import Asking, Http
 from barhouse.sources.polygon_answers import NAME, TAKEN, Page
 from barhouse.sources.symbols import spelled
 
@@ -71,6 +71,12 @@ class Read:
     ms: float
 
     @property
+    def silent(self) -> bool:
+        """Whether it ends with a page without any rows, after others that had some."""
+        last = self.pages[-1]
+        return len(self.pages) > 1 and last.rows.is_empty() and last.rejects.is_empty()
+
+    @property
     def rows(self) -> pl.DataFrame:
         """The rows of all pages; as text, if one page had to be read carefully."""
         frames = [page.rows for page in self.pages]
@@ -87,7 +93,7 @@ def again(kept: Kept) -> pl.DataFrame:
     return decode.measured(raw, TAKEN, "ms")[0]
 
 
-class Polygon:
+class Polygon(Asking):
     """The source behind a Polygon key; both hosts are the same service."""
 
     name = NAME
@@ -147,15 +153,17 @@ class Polygon:
         raw = read.rows
         rows, timeless = decode.measured(raw, TAKEN, "ms")
         rejects = [*(page.rejects for page in read.pages), timeless]
+        if read.silent:
+            asked = _until(asked, rows["time"].filter(rows.select(within(asked)).to_series()).max(), finer)
         if finer is not timeframe:
             rejects.append(slots.astray(rows.filter(within(asked)), raw, finer, calendar))
             rows = calendar.build(rows, finer, timeframe, read=asked)
-        placed = slots.placed(rows, timeframe, calendar, now=self._clock(), delay=self.delay)
+        placed = slots.placed(rows, timeframe, calendar, now=self._clock(), delay=self.delay).filter(within(span))
         return Fetched(
             series=series,
             source=NAME,
-            span=span,
-            bars=placed.filter(within(span)),
+            span=_until(span, placed["time"].max(), timeframe) if read.silent else span,
+            bars=placed,
             raw=raw,
             expects=EXPECTS,
             rejects=pl.concat(rejects),
@@ -174,10 +182,6 @@ class Polygon:
             frames.append((await self._read(f"/v3/reference/{noun}", _dated(ticker, field, span), parse_own)).rows)
         told = pl.concat(frames)
         return told.unique(maintain_order=True).filter(within(span, "effective")) if told.height else told
-
-    async def close(self) -> None:
-        """End the connections."""
-        await self._http.close()
 
     async def _read(self, path: str, params: Mapping[str, str | int], parse: Callable[[bytes], Page]) -> Read:
         """All pages from `path` on; UnreadableAnswer if they come to no end."""
@@ -203,6 +207,11 @@ def _widened(span: Span, timeframe: Timeframe) -> Span:
     """The span with room for bars of extended hours that begin before it or end after it."""
     room = timeframe.duration if timeframe.intraday else timedelta(0)
     return Span(span.start - room, span.end + room)
+
+
+def _until(span: Span, last: object, timeframe: Timeframe) -> Span:
+    """The span up to the end of its `last` bar; all of it where there is none."""
+    return Span(span.start, min(last + timeframe.duration, span.end)) if isinstance(last, datetime) else span
 
 
 def _edges(timeframe: Timeframe, span: Span) -> str:

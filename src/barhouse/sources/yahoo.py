@@ -12,14 +12,14 @@ import httpx
 import polars as pl
 
 from barhouse.calendar import Calendar
-from barhouse.errors import RequestRefused
+from barhouse.errors import RequestRefused, UnreadableAnswer
 from barhouse.model import ACTIONS, PRICES, AssetClass, Instrument, Series, Span, Timeframe, within
 from barhouse.resilience.manager import Guards
 from barhouse.resilience.pace import Turns
 from barhouse.sources import decode, slots, splits, yahoo_answers
 from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.browser import Browser
-from barhouse.sources.http import Http
+from barhouse.sources.http import Asking, Http
 from barhouse.sources.symbols import spelled
 from barhouse.sources.yahoo_answers import NAME, TAKEN, Chart
 
@@ -84,7 +84,7 @@ def is_abroad(base_url: str) -> bool:
     return base_url.startswith("https:")
 
 
-class Yahoo:
+class Yahoo(Asking):
     """The source that needs no key. A bar is never taken without the splits that are in its prices."""
 
     name = NAME
@@ -164,10 +164,6 @@ class Yahoo:
         read = await self._chart(series.instrument, Timeframe.D1, Span(span.start, max(now, span.end)))
         return _actions(read.chart).filter(within(span, "effective"))
 
-    async def close(self) -> None:
-        """End the connections."""
-        await self._http.close()
-
     async def _bars(self, instrument: Instrument, interval: Timeframe, span: Span) -> Read:
         """The chart of a span; one without rows where Yahoo says that there are none."""
         try:
@@ -178,11 +174,16 @@ class Yahoo:
             return Read(yahoo_answers.NOTHING)
 
     async def _events(self, instrument: Instrument, to_now: Span, now: datetime) -> Read:
-        """All events of a span that ends now, remembered for a while; at no cost where they were."""
+        """All events of a span that ends now, remembered for a while; at no cost where they were.
+
+        UnreadableAnswer where there is no day at all: then its silence about splits is worth nothing.
+        """
         known = self._known.get(instrument)
         if known and known[0] <= to_now.start and now - known[1] <= EVENTS_KEPT:
             return replace(known[2], calls=0, ms=0.0)
         read = await self._chart(instrument, Timeframe.D1, to_now)
+        if read.empty:
+            raise UnreadableAnswer(NAME, "no days beside its shorter bars, so nobody knows the splits in their prices")
         self._known[instrument] = (to_now.start, now, read)
         return read
 

@@ -138,6 +138,27 @@ def test_a_long_span_is_read_page_by_page() -> None:
     assert answer.calls == len(asked) == 3
 
 
+def test_an_empty_page_after_full_ones_says_nothing_of_the_rows_before_it() -> None:
+    def broken_off(request: Request) -> Reply:
+        return Reply.json([]) if int(request.query["startTime"]) > ms(START) else exchange(hours(2400))(request)
+
+    answer, _ = fetched(broken_off, span=Span(START, START + timedelta(hours=2400)))
+
+    assert answer.span == Span(START, START + timedelta(hours=1000))
+    assert len(answer.bars) == 1000
+
+
+def test_a_bar_of_the_future_ends_no_paging() -> None:
+    ahead = kline(ms(START + timedelta(days=900)))
+
+    def hasty(request: Request) -> Reply:
+        return Reply.json([*orjson.loads(exchange(hours(2400))(request).body), ahead])
+
+    answer, _ = fetched(hasty, span=Span(START, START + timedelta(hours=2400)))
+
+    assert answer.bars["time"].to_list() == [START + timedelta(hours=hour) for hour in range(2400)]
+
+
 def test_a_listing_in_the_middle_of_the_span_costs_no_empty_pages() -> None:
     listed = START + timedelta(days=1000)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
+import orjson
 import polars as pl
 import pytest
 
@@ -18,7 +20,7 @@ from barhouse.sources.fallback import Attempt
 from barhouse.sources.polygon import Polygon
 from tests.contract.market import NOW, SPAN, STOCK, calendar
 from tests.contract.protocols import KEY, POLYGON, QUICK
-from tests.vendors import HTML, Reply, Script, Vendor, vendor
+from tests.vendors import HTML, Reply, Request, Script, Vendor, vendor
 
 DAILY = Series(STOCK, Timeframe.D1)
 HALF = SPAN.start + timedelta(days=7)
@@ -40,13 +42,18 @@ def source(url: str, kind: type[Polygon] = Polygon) -> Polygon:
 
 
 def fetch(
-    *scripts: Script | Reply, near: bool = False, span: Span = SPAN, times: int = 1, now: datetime = NOW
+    *scripts: Script | Reply,
+    near: bool = False,
+    span: Span = SPAN,
+    times: int = 1,
+    now: datetime = NOW,
+    kinds: Sequence[type[Polygon]] = (),
 ) -> tuple[list[Attempt], list[Vendor]]:
     """The last attempts, of as many sources as there are scripts, and their hosts; the first may be a near one."""
 
     async def run(hosts: list[Vendor], open_days: Calendar) -> list[Attempt]:
-        kinds = [Near if near and not at else Polygon for at in range(len(hosts))]
-        sources = [source(host.url, kind) for host, kind in zip(hosts, kinds, strict=True)]
+        those = kinds or [Near if near and not at else Polygon for at in range(len(hosts))]
+        sources = [source(host.url, kind) for host, kind in zip(hosts, those, strict=True)]
         try:
             for _ in range(times):
                 attempts = await fallback.fetch(DAILY, span, open_days, sources, now)
@@ -137,3 +144,39 @@ def test_what_lies_ahead_is_not_asked_for() -> None:
     ahead = Span(NOW + timedelta(days=1), NOW + timedelta(days=2))
 
     assert fetch(POLYGON.honest, span=ahead)[0] == []
+
+
+class Weekly(Polygon):
+    """A source that answers for one week at a time."""
+
+    def pieces(self, series: Series, span: Span) -> list[Span]:  # noqa: ARG002
+        """Weeks."""
+        weeks = [Span(SPAN.start, HALF), Span(HALF, SPAN.end)]
+        return [part for week in weeks if (part := week.common(span))]
+
+
+def test_the_next_source_is_asked_for_as_much_as_it_can_answer_at_a_time() -> None:
+    attempts, hosts = fetch(POLYGON.honest, kinds=[Weekly])
+
+    assert [attempt.span for attempt in attempts] == [Span(SPAN.start, HALF), Span(HALF, SPAN.end)]
+    assert [attempt.state for attempt in attempts] == ["fetched", "fetched"]
+    assert hosts[0].calls == 2
+
+
+def test_what_follows_an_answer_that_broke_off_is_asked_elsewhere() -> None:
+    def broken_off(request: Request) -> Reply:
+        if "cursor" in request.query:
+            return Reply.json({"status": "OK", "resultsCount": 0})
+        told = orjson.loads(POLYGON.honest(request).body)
+        url = f"http://{request.headers['host']}/v2/aggs/ticker/AAPL/next?cursor=1"
+        return Reply.json({**told, "results": told["results"][:3], "next_url": url})
+
+    attempts, _ = fetch(broken_off, POLYGON.honest)
+
+    read = Span(SPAN.start, SPAN.start + timedelta(days=3))
+    rest = Span(read.end, SPAN.end)
+    assert [(attempt.state, attempt.span) for attempt in attempts] == [
+        ("fetched", read),
+        ("empty", rest),
+        ("fetched", rest),
+    ]

@@ -27,7 +27,7 @@ from barhouse.sources import decode, polygon_answers
 from barhouse.sources.base import Fetched
 from barhouse.sources.http import Http
 from barhouse.sources.polygon import HOSTS, LIMIT, Polygon
-from tests.contract.market import COIN, NOW, SPAN, STOCK, calendar
+from tests.contract.market import COIN, MONDAY, NOW, SPAN, STOCK, calendar, local
 from tests.contract.protocols import KEY, POLYGON, QUICK
 from tests.vendors import Reply, Request, Script, vendor
 
@@ -181,6 +181,33 @@ def test_pages_are_followed_to_their_end() -> None:
     assert got.bars["origin"].to_list() == [0, 1, 2]
     assert (got.calls, len(requests)) == (3, 3)
     assert requests[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_an_empty_page_after_others_vouches_only_for_what_came_before() -> None:
+    def broken_off(request: Request) -> Reply:
+        url = f"http://{request.headers['host']}/v2/aggs/ticker/AAPL/next?cursor=1"
+        first = {**OK, "results": [ROW, {**ROW, "t": ROW["t"] + 86_400_000}], "next_url": url}
+        return Reply.json({"status": "OK", "resultsCount": 0} if "cursor" in request.query else first)
+
+    got, _ = bars(broken_off)
+
+    assert got.span == Span(SPAN.start, datetime(2024, 3, 6, tzinfo=UTC))
+    assert got.bars["time"].dt.day().to_list() == [4, 5]
+
+
+def test_an_empty_page_in_the_middle_of_a_built_bar_leaves_that_bar_out() -> None:
+    half_hours = [{**ROW, "t": int(local(MONDAY, 10, 30 * at).timestamp() * 1000)} for at in range(2)]
+    half_hours.append({**ROW, "t": int(local(MONDAY, 11).timestamp() * 1000)})
+
+    def broken_off(request: Request) -> Reply:
+        url = f"http://{request.headers['host']}/v2/aggs/ticker/AAPL/next?cursor=1"
+        first = {**OK, "results": half_hours, "next_url": url}
+        return Reply.json({"status": "OK", "resultsCount": 0} if "cursor" in request.query else first)
+
+    got, _ = bars(broken_off, Series(STOCK, Timeframe.H1))
+
+    assert got.bars["time"].to_list() == [local(MONDAY, 10)]
+    assert got.span == Span(SPAN.start, local(MONDAY, 11))
 
 
 def test_a_page_that_leads_to_itself_is_refused() -> None:

@@ -21,7 +21,7 @@ def test_padding_is_no_bar_and_a_row_with_a_hole_is_kept_for_the_checks(new_york
     prices: dict[str, Sequence[object]] = {name: [10.0, None, 10.0] for name in ("open", "high", "low")}
     quarter = chart(stamps, "5m", cells={"close": [10.0, None, None], "volume": [5, None, 7], **prices})
 
-    bars = fetched(host({"5m": quarter, "1d": chart([])}), new_york, FRIDAY, MINUTES)[0].bars
+    bars = fetched(host({"5m": quarter, "1d": chart([at(2025, 2, 20, 14, 30)])}), new_york, FRIDAY, MINUTES)[0].bars
 
     assert bars.select("close", "origin").rows() == [(10.0, 0), (None, 2)]
 
@@ -30,7 +30,11 @@ def test_the_live_row_off_the_grid_is_no_bar(new_york: Calendar) -> None:
     stamps = [at(2025, 2, 21, 14, 30), at(2025, 2, 21, 14, 35), at(2025, 2, 21, 14, 37, 12)]
 
     bars = fetched(
-        host({"5m": chart(stamps, "5m"), "1d": chart([])}), new_york, FRIDAY, MINUTES, now=at(2025, 2, 21, 14, 38)
+        host({"5m": chart(stamps, "5m"), "1d": chart([at(2025, 2, 20, 14, 30)])}),
+        new_york,
+        FRIDAY,
+        MINUTES,
+        now=at(2025, 2, 21, 14, 38),
     )[0].bars
 
     assert bars.select("time", "forming").rows() == [(stamps[0], True), (stamps[1], True)]
@@ -62,7 +66,10 @@ def every(first: datetime, minutes: int, count: int) -> list[datetime]:
 
 def test_half_hours_and_hours_are_built_from_quarters(new_york: Calendar) -> None:
     quarters = every(at(2025, 2, 21, 14, 30), 15, 26)
-    answers = {"15m": chart(quarters, "15m", cells={"close": list(range(1, 27))}), "1d": chart([])}
+    answers = {
+        "15m": chart(quarters, "15m", cells={"close": list(range(1, 27))}),
+        "1d": chart([at(2025, 2, 20, 14, 30)]),
+    }
 
     hours, asked = fetched(host(answers), new_york, FRIDAY, Series(NVDA, Timeframe.H1))
     halves, _ = fetched(host(answers), new_york, FRIDAY, Series(NVDA, Timeframe.M30))
@@ -79,7 +86,7 @@ def test_four_hours_are_built_from_the_hours_at_the_half(new_york: Calendar) -> 
     hours = every(at(2025, 2, 21, 14, 30), 60, 7)
     answers = {
         "1h": chart([*hours, at(2025, 2, 21, 21, 0, 1)], "1h", cells={"close": list(range(1, 9))}),
-        "1d": chart([]),
+        "1d": chart([at(2025, 2, 20, 14, 30)]),
     }
 
     answer, _ = fetched(host(answers), new_york, FRIDAY, Series(NVDA, Timeframe.H4))

@@ -196,7 +196,7 @@ def test_intraday_bars_are_as_traded_by_the_list_of_splits_since(new_york: Calen
 
 
 def test_the_splits_of_an_instrument_are_asked_once_for_all_pieces(new_york: Calendar) -> None:
-    answers = {"1m": chart([at(2025, 2, 19, 14, 30)], "1m"), "1d": chart([])}
+    answers = {"1m": chart([at(2025, 2, 19, 14, 30)], "1m"), "1d": chart([at(2025, 2, 20, 14, 30)])}
     series = Series(NVDA, Timeframe.M1)
 
     async def both(url: str) -> None:
@@ -225,3 +225,10 @@ def test_actions_are_those_of_the_span(new_york: Calendar) -> None:
         found = asyncio.run(actions(yahoo.url))
 
     assert found.select("effective", "ratio").rows() == [(date(2003, 2, 18), 2.0)]
+
+
+def test_bars_beside_an_empty_chart_of_days_are_not_taken_since_their_splits_are_unknown(new_york: Calendar) -> None:
+    answers = {"1m": chart([at(2025, 2, 19, 14, 30)], "1m"), "1d": chart([])}
+
+    with pytest.raises(UnreadableAnswer, match="splits"):
+        fetched(host(answers), new_york, Span(at(2025, 2, 19), at(2025, 2, 20)), Series(NVDA, Timeframe.M1))
