@@ -22,7 +22,11 @@ Symbols = Annotated[list[str] | None, typer.Argument(metavar="[SYMBOL]…", help
 Timeframe = Annotated[str | None, typer.Option("--timeframe", "-t", help="Only 1m 5m 15m 30m 1h 4h 1d or 1w.")]
 
 duplicates = typer.Typer(
-    name="duplicates", no_args_is_help=True, help="Find bars that share a slot, clean them out, and undo that.", **PLAIN
+    name="duplicates",
+    no_args_is_help=True,
+    help="Find bars that share a slot, clean them out, and undo that.\n\n"
+    "Example: [bold]barhouse duplicates clean --dry-run[/]",
+    **PLAIN,
 )
 
 

@@ -14,7 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from barhouse.cli import plotting
-from barhouse.cli.advice import advice
+from barhouse.cli.advice import advice, reason
 from barhouse.cli.options import Class, DataDir, asset_class, configured
 from barhouse.cli.tables import listing
 from barhouse.flow.choosing import chosen
@@ -49,7 +49,7 @@ quality = typer.Typer(
     cls=Shortened,
     rich_markup_mode="rich",
     add_completion=False,
-    help="Show how good the data are, what is wrong with them and why; `barhouse quality AAPL` is enough.",
+    help="Show how good the data are, what is wrong with them and why.\n\nExample: [bold]barhouse quality AAPL[/]",
 )
 
 
@@ -139,7 +139,7 @@ def _summary(found: Sequence[Row]) -> str:
     """How much there is of each kind, and of each reason or verdict in it."""
     kinds: dict[str, dict[str, int]] = {}
     for row in found:
-        why = (row["evidence"] or {}).get("reason") or (row["evidence"] or {}).get("verdict") or ""
+        why = reason(row)
         reasons = kinds.setdefault(row["anomaly_type"], {})
         reasons[why] = reasons.get(why, 0) + 1
     return "   ".join(_kind(name, reasons) for name, reasons in kinds.items())

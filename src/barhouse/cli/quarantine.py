@@ -29,7 +29,8 @@ Numbers = Annotated[list[int], typer.Argument(metavar="ID…", help="As `barhous
 quarantine = typer.Typer(
     name="quarantine",
     no_args_is_help=True,
-    help="Look at rows that are no bars, judge them again, decide by hand.",
+    help="Look at rows that are no bars, judge them again, decide by hand.\n\n"
+    "Example: [bold]barhouse quarantine list[/]",
     **PLAIN,
 )
 
