@@ -19,6 +19,7 @@ from barhouse.api import (
     historical,
     quality,
     quarantine,
+    resilience,
     status,
     symbols,
 )
@@ -78,6 +79,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         quarantine,
         corrections,
         actions,
+        resilience,
         dashboard,
     ):
         app.include_router(routes.router)

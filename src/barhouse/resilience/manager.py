@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol, TypeVar
 
@@ -57,7 +57,7 @@ def guards(name: str, retry: Retry | None = None, *, at_once: int = AT_ONCE) -> 
     return Guards(
         CircuitBreaker(name, counts=fails),
         RateLimiter(name, SENDS_A_SECOND, 1.0, AT_ONCE),
-        retry or Retry(name=name),
+        replace(retry or Retry(), name=name),
         Bulkhead(name, at_once),
     )
 

@@ -244,3 +244,23 @@ class Http:
             return
         self._closed_until, self._why_closed = time.monotonic() + lasts, error
         log.warning("source_closed", source=self.source, seconds=lasts, error=str(error))
+
+
+class Asking:
+    """What every source behind one client tells of its calls."""
+
+    _http: Http
+
+    @property
+    def total_requests(self) -> int:
+        """Calls that left so far."""
+        return self._http.total_requests
+
+    @property
+    def rate_limited_count(self) -> int:
+        """Calls that the vendor said were too many."""
+        return self._http.rate_limited_count
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._http.close()

@@ -101,7 +101,7 @@ HAVING coalesce(sum(weight), 0) < %(used)s;
 
 -- name: standing
 -- How much of each quota is used, until when the vendor wants quiet, and how many calls of today were too many.
-SELECT q.source, left(q.holder, 12) AS holder, q.most AS "limit", q.seconds AS window_seconds, q.by_the_clock,
+SELECT q.source, left(q.holder, 12) AS holder, nullif(q.most, 0) AS "limit", q.seconds AS window_seconds, q.by_the_clock,
        coalesce(sum(s.weight) FILTER (WHERE s.leaves_at <= now()), 0) AS used,
        count(s.id) FILTER (WHERE s.leaves_at > now()) AS waiting,
        CASE WHEN q.held_until > now() THEN q.held_until END AS held_until,
