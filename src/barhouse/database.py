@@ -6,6 +6,7 @@ from barhouse.flow import (
     actions,
     cleanup,
     correct,
+    freshness,
     ingest,
     instruments,
     plan,
@@ -18,6 +19,7 @@ from barhouse.flow import (
     track,
 )
 from barhouse.store import executions, failures, runs
+from barhouse.store import freshness as feature_freshness
 from barhouse.store.postgres import Database
 
 
@@ -34,8 +36,7 @@ class DatabaseService(Database):
     bars = reads.bars
     newest = reads.newest
     pages = reads.pages
-    corporate_actions = actions.listed
-    learn_actions = actions.learn
+    corporate_actions = actions.corporate_actions
 
     plan = plan.plan
     keep = ingest.keep
@@ -67,3 +68,6 @@ class DatabaseService(Database):
     log_feature_computation_failure = runs.log_feature_computation_failure
     log_symbol_computation_status = runs.log_symbol_computation_status
     get_scheduler_execution_history = runs.get_scheduler_execution_history
+    update_feature_freshness = feature_freshness.update_feature_freshness
+    get_feature_staleness_report = freshness.get_feature_staleness_report
+    get_scheduler_health = freshness.get_scheduler_health

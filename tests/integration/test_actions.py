@@ -129,7 +129,7 @@ def applied(db: Database, series: Series, as_of: datetime | None = None) -> list
 
 
 def standings(db: Database) -> list[tuple[Any, ...]]:
-    _, rows = actions.listed(db, "AAPL")
+    _, rows = actions.corporate_actions(db, "AAPL")
     return [(row["source"], row["ratio"] or row["amount"], row["standing"], row["evidence"]["by"]) for row in rows]
 
 
@@ -261,7 +261,7 @@ def test_what_a_source_told_once_stays_known_for_that_time(db: Database, aapl: S
 
     assert [applied(db, aapl, then) for then in (start, first, second)] == [[], [(SPLIT, 2.0)], [(SPLIT, 4.0)]]
     assert applied(db, aapl) == []
-    amounts = [actions.listed(db, "AAPL", as_of=then)[1] for then in (start, first, second)]
+    amounts = [actions.corporate_actions(db, "AAPL", as_of=then)[1] for then in (start, first, second)]
     assert [[row["amount"] for row in rows if row["kind"] == "dividend"] for rows in amounts] == [[], [0.8], [0.82]]
     assert asked(db, "SELECT count(*) FROM corporate_action") == [(4,)]
 

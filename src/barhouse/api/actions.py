@@ -54,7 +54,7 @@ def listed(db: Stored, symbol: Symbol, asset_class: Class = None, as_of: AsOf = 
     Where sources differ the prices around the day decide, then the order of the sources, imported files first.
     """
     wanted = None if asset_class is None else AssetClass.of(asset_class)
-    instrument, rows = actions.listed(db, symbol, wanted, None if as_of is None else moment(as_of))
+    instrument, rows = actions.corporate_actions(db, symbol, wanted, None if as_of is None else moment(as_of))
     told = [Telling.model_validate(row) for row in rows]
     return Actions(
         symbol=instrument.symbol,

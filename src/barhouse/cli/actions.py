@@ -9,7 +9,7 @@ from rich.console import Console
 
 from barhouse.cli.options import AsOf, Class, DataDir, Symbol, asset_class, configured
 from barhouse.cli.tables import listing, number
-from barhouse.flow.actions import listed
+from barhouse.flow.actions import corporate_actions
 from barhouse.flow.warehouse import opened
 from barhouse.model import moment
 
@@ -29,7 +29,7 @@ def actions(symbol: Symbol, *, asset: Class = None, as_of: AsOf = None, data_dir
     Example: [bold]barhouse actions AAPL[/]
     """
     with opened(configured(data_dir)) as db:
-        instrument, rows = listed(db, symbol, asset_class(asset), moment(as_of) if as_of else None)
+        instrument, rows = corporate_actions(db, symbol, asset_class(asset), moment(as_of) if as_of else None)
     console = Console()
     if not rows:
         console.print(f"Nobody has told a split or a dividend of {instrument} yet", highlight=False)

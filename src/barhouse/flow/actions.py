@@ -47,7 +47,7 @@ def learn(db: Database, instrument: Instrument, told: pl.DataFrame, source: str,
         _settle(db, connection, instrument, held, before, news=news)
 
 
-def listed(
+def corporate_actions(
     db: Database, symbol: str, asset_class: AssetClass | None = None, as_of: datetime | None = None
 ) -> tuple[Instrument, list[dict[str, Any]]]:
     """What is told of the splits and dividends of a symbol, or was at an instant, by date, and how each telling stands.
