@@ -12,6 +12,9 @@ from barhouse.checks.verdicts import LOUD, SPLITS, UNITS, Verdict, at_work, near
 STEP = math.log(1.25)
 """The logarithm of the smallest step that is looked at here."""
 
+SPLIT_STEP = math.log(1.45)
+"""The same for a split that was missed: prices fall by a fifth or a quarter without one too often."""
+
 SHORT, LONG = 3, 60
 """Bars of a block by any ratio, and by one that a unit or a split explains."""
 
@@ -34,7 +37,7 @@ def levels(ground: pl.DataFrame, candidates: pl.DataFrame, splits: pl.DataFrame,
     rest = steps.filter(~_is_unit_step())
     blocks = _blocks(ground, rest, splits)
     lasting = rest.filter(~rest["row"].is_in(pl.concat([blocks["row"], blocks["end"]]).implode()))
-    found = [units, _spread(blocks), *([_missed(lasting), _doubled(candidates)] if shares else [])]
+    found = [units, _spread(blocks), *([_doubled(candidates), _missed(lasting)] if shares else [])]
     return pl.concat(each.select(LEVELS.names()).cast(LEVELS) for each in found).unique(
         "row", keep="first", maintain_order=True
     )
@@ -132,28 +135,32 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
 
     After a split as many times more shares are traded; in a crash the day itself stands out.
     """
-    slack = pl.max_horizontal(0.03, 3 * pl.col("sigma")).clip(None, 0.06)
+    slack = pl.max_horizontal(0.03, 3 * pl.col("sigma")).clip(None, 0.065)
     ratio = near_ratio(-pl.col("step"), SPLITS, slack)
     most = 0.3 * pl.col("step").abs()
     # After a bar that alone was wrong a step only leads back
     stays = ((pl.col("after") / pl.col("p")).log() - pl.col("step")).abs() <= most
     stood = (pl.col("p") / pl.col("before")).log().abs() <= most
     told = (pl.col("session") - pl.col("session_before")) <= WEEK
-    found = steps.with_columns(ratio=ratio).filter(pl.col("ratio").is_not_null() & stays & stood & told & _no_crash())
+    large = pl.col("step").abs() >= SPLIT_STEP
+    found = steps.with_columns(ratio=ratio).filter(
+        large & pl.col("ratio").is_not_null() & stays & stood & told & _no_crash()
+    )
     return found.select("row", "ratio", verdict=pl.lit(Verdict.MISSED_SPLIT), bars=pl.lit(1))
 
 
 def _no_crash() -> pl.Expr:
-    """Whether the volume of the day is usual, counted in the new shares: beside the days after, or those before.
+    """Whether the volume of the day is usual, counted in the new shares: beside the days after and those before.
 
-    Where the step is small, beside both.
+    One of both is enough where the step is large; where it is very large, some more is no crash yet.
     """
     after = pl.when(pl.col("usual_after") > 0).then("usual_after")
     before = pl.when(pl.col("usual_before") > 0).then(pl.col("usual_before") * pl.col("ratio"))
     most = pl.max_horizontal(pl.col("v") / after, pl.col("v") / before)
     least = pl.min_horizontal(pl.col("v") / after, pl.col("v") / before)
+    limit = pl.when(pl.col("step").abs() >= math.log(2.9)).then(2 * LOUD).otherwise(LOUD)
     large = pl.col("step").abs() >= math.log(1.9)
-    calm = (most <= LOUD) | (large & (least <= LOUD) & (pl.col("v") / before <= 2 * LOUD))
+    calm = (most <= LOUD) | (large & (least <= limit) & (pl.col("v") / before <= 2 * limit))
     return calm.fill_null(value=True)
 
 

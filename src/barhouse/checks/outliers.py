@@ -57,8 +57,8 @@ def outliers(
     found = with_witnesses(found, finer or {}, coarser or {}, calendar)
     shares = asset_class is not AssetClass.CRYPTO
     told = _told(ground, found, levels(ground, found, splits, shares=shares), timeframe)
-    rows = [listed(ground, found, told), _impossible(there.filter(broken)), _shifted(bars, calendar, timeframe)]
-    return pl.concat(rows).unique(["instrument", "time"], keep="first").sort("instrument", "time")
+    rows = [_impossible(there.filter(broken)), _shifted(bars, calendar, timeframe), listed(ground, found, told)]
+    return pl.concat(rows).unique(["instrument", "time"], keep="first", maintain_order=True).sort("instrument", "time")
 
 
 def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:

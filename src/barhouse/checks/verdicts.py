@@ -66,7 +66,7 @@ WICK_SIGMAS = 4.0
 STIR, OWN_STIR, LONELY = 2.5, 2.0, 6.0
 """Times the ranges of these days, and what the day itself moved, that a wick is off; and where volume counts less."""
 
-BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.5, 7.0
+BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.0, 7.0
 """On a day with more volume and a move of more sigmas a wick must be so many times that move: 6 May 2010 was real."""
 
 FAR = 0.15
@@ -75,8 +75,8 @@ FAR = 0.15
 LOUD, LOUDEST = 2.5, 5.0
 """Times the usual volume from which people were at work, and not a broken feed; where prices are far off, LOUDEST."""
 
-LOUD_OPEN = 1.5
-"""A panic at the open is soon over: many opens of 24 August 2015 were real."""
+NOT_LOUD, NOT_FAR = 1.6, 6.0
+"""The same for moves of so few sigmas, and for opens: many a panic at the open of 24 August 2015 was real."""
 
 VERY_FAR = math.log(2)
 
@@ -149,8 +149,8 @@ def at_work() -> pl.Expr:
     limit = (
         pl.when(pl.col("reach") > VERY_FAR)
         .then(LOUDEST)
-        .when(pl.col("field") == "open")
-        .then(LOUD_OPEN)
+        .when((pl.col("field") == "open") | (pl.col("reach") < NOT_FAR * pl.col("sigma")))
+        .then(NOT_LOUD)
         .otherwise(LOUD)
     )
     return (pl.col("times") > limit).fill_null(value=False) & ~denied()
@@ -182,7 +182,8 @@ def _at_the_end() -> pl.Expr:
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
     own = _own_move()
-    busy = (own > BUSY_SIGMAS * pl.col("sigma")) & (pl.col("times") > BUSY).fill_null(value=False)
+    traded = pl.max_horizontal("times", pl.col("v") / pl.when(pl.col("usual_before") > 0).then("usual_before"))
+    busy = (own > BUSY_SIGMAS * pl.col("sigma")) & (traded > BUSY).fill_null(value=False)
     stir = pl.max_horizontal(STIR * pl.col("calm"), pl.when(busy).then(BUSY_STIR).otherwise(OWN_STIR) * own)
     off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
     far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
