@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -17,6 +21,7 @@ from barhouse.flow import sessions
 from barhouse.flow.ingest import Batch, keep
 from barhouse.model import Timeframe
 from barhouse.store.postgres import Database
+from barhouse.store.reading import Selection
 from tests.answers import answer, kept, real
 
 TUESDAY = datetime(2012, 1, 3, tzinfo=UTC)
@@ -325,3 +330,75 @@ def test_bars_between_the_slots_bear_on_nobody(service: DatabaseService) -> None
     )
 
     assert_frame_equal(own.drop("instrument"), plain.drop("instrument"))
+
+
+def test_what_was_known_before_and_between_stays_as_it_was_read_then(aapl: DatabaseService) -> None:
+    series = kept(aapl, "AAPL")
+    written(aapl, ("2012-01-03 05:00Z", 401, True, 2.0), ("2012-01-03 14:30Z", 402, False, None))
+    read = [aapl.bars(Selection(series))]
+    moments = asked(aapl, "SELECT revised_at FROM series")
+    aapl.cleanup_duplicate_records()
+    [(number,)] = asked(aapl, "SELECT id FROM duplicate_records_log")
+    read.append(aapl.bars(Selection(series)))
+    moments += asked(aapl, "SELECT revised_at FROM series")
+    aapl.undo_cleanup(number)
+    read.append(aapl.bars(Selection(series)))
+    moments += asked(aapl, "SELECT revised_at FROM series")
+
+    told = [aapl.bars(Selection(series, as_of=moment)) for (moment,) in moments]
+
+    judged = ["validated", "quality_score", "flags"]
+    assert [frame.height for frame in read] == [602, 600, 602]
+    for then, now in zip(read, told, strict=True):
+        assert_frame_equal(now.drop(judged), then.drop(judged))
+
+
+CLEANER = "import sys; from barhouse import DatabaseService; DatabaseService(sys.argv[1]).cleanup_duplicate_records()"
+
+
+@pytest.fixture
+def crowd(database_url: str) -> list[str]:
+    """Symbols of which each has thirty days, ten of them doubled."""
+    symbols = [f"SYM{number:02}" for number in range(40)]
+    rows = """
+        INSERT INTO market_data (symbol, timeframe, time, open, high, low, close, volume, source, validated)
+        SELECT symbol, '1d', date + hours * interval '1 hour', 10, 11, 9, 10, 5, 'elsewhere', hours = 0
+        FROM unnest(%s::text[]) AS symbol, generate_series(0, 14, 14) AS hours,
+             (SELECT date, row_number() OVER (ORDER BY date) AS nth FROM session
+              WHERE exchange = 'XNYS' AND date >= '2012-01-01' ORDER BY date LIMIT 30) AS days
+        WHERE hours = 0 OR nth %% 3 = 0
+    """
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        connection.execute(rows.encode(), [symbols])
+    return symbols
+
+
+def cleaner(url: str) -> subprocess.Popen[bytes]:
+    """A cleanup in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", CLEANER, url])
+
+
+def left(db: Database) -> dict[str, tuple[int, int]]:
+    """How many bars each symbol has, and how many of its slots were cleaned."""
+    bars = dict(asked(db, "SELECT symbol, count(*) FROM market_data GROUP BY symbol"))
+    cleaned = dict(asked(db, "SELECT symbol, count(*) FROM duplicate_records_log GROUP BY symbol"))
+    return {symbol: (count, cleaned.get(symbol, 0)) for symbol, count in bars.items()}
+
+
+def test_a_cleanup_that_is_killed_leaves_whole_series(db: DatabaseService, database_url: str, crowd: list[str]) -> None:
+    [(bars, cleaned)] = set(left(db).values())
+    doubled = bars - len(asked(db, "SELECT DISTINCT time::date FROM bar"))
+    assert (cleaned, doubled) == (0, 10)
+
+    with cleaner(database_url) as process:
+        while not asked(db, "SELECT FROM duplicate_records_log LIMIT 1"):
+            time.sleep(0.001)
+        process.kill()
+
+    after = left(db)
+    assert set(after.values()) <= {(bars, 0), (bars - doubled, doubled)}
+    assert (bars - doubled, doubled) in after.values()
+    with cleaner(database_url) as first, cleaner(database_url) as second:
+        assert (first.wait(), second.wait()) == (0, 0)
+    assert left(db) == dict.fromkeys(crowd, (bars - doubled, doubled))
