@@ -176,3 +176,24 @@ def test_a_forming_bar_is_left_to_its_source(db: Database) -> None:
 
     with pytest.raises(InvalidParameter, match="still forming"):
         by_hand(db, close=LOW)
+
+
+def test_a_mended_error_of_ours_says_so_and_is_held_like_any_correction(db: Database, aapl: Series) -> None:
+    correct(db, "AAPL", DAY, {"close": LOW}, reason="read the wrong column", author="Ada", bug_fix=True)
+
+    told = again(db, aapl, ROWS)
+
+    assert told.unchanged == 400
+    assert asked(db, "SELECT reason, note FROM data_corrections") == [("bug_fix", "read the wrong column")]
+
+
+def test_a_source_that_outranks_takes_the_bar_over_but_not_the_corrected_field(db: Database) -> None:
+    series = kept(db, "AAPL")
+    again(db, series, ROWS, source="yahoo")
+    by_hand(db, close=LOW)
+
+    for _ in range(2):
+        again(db, series, with_close(CLOSE - 0.01).with_columns(pl.col("volume") + 1), source="polygon")
+
+    held = f"SELECT b.close, s.name FROM bar b JOIN source s ON s.code = b.source WHERE b.time = '{DAY}'"
+    assert asked(db, held) == [(LOW, "polygon")]
