@@ -77,7 +77,7 @@ class Anomaly(BaseModel):
     anomaly_type: str = Field(description="gap, outlier, stale, duplicate, …; real_move and no_trade are no faults.")
     severity: str
     description: str | None
-    evidence: dict[str, Any] | None
+    evidence: dict[str, Any] | list[Any] | None
     data_point_time: Instant | None
     resolution_status: str = Field(description="open, acknowledged or resolved.")
     acknowledged_by: str | None

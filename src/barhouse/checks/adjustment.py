@@ -21,14 +21,14 @@ def denied(told: pl.DataFrame) -> pl.DataFrame:
     `expected` and `told`, the factors from the day before. A dividend d carries 1 - d / the close before; a split is in
     both closes, or 1 / its ratio in the adjusted one.
     """
-    whole = told.filter(pl.col("close") > 0, pl.col("adjusted") > 0)
+    closes = pl.col("close", "adjusted")
+    whole = told.filter(pl.all_horizontal(closes.is_finite() & (closes > 0)))
     share = pl.col("adjusted") / pl.col("close")
     steps = whole.with_columns(prev_close=pl.col("close").shift(), told=share.shift() / share)
     paid = pl.col("dividend").fill_null(0.0) / pl.col("prev_close")
     expected = steps.with_columns(expected=1 - paid).filter(pl.col("prev_close").is_not_null())
-    allowed = pl.max_horizontal(
-        SLACK * paid, 2 * ROUNDING / pl.min_horizontal("prev_close", "adjusted"), QUIET * (paid == 0)
-    )
+    rounded = 2 * ROUNDING / pl.min_horizontal("prev_close", "adjusted")
+    allowed = pl.max_horizontal(SLACK * paid, rounded, pl.when(paid == 0).then(QUIET))
     split = pl.col("told") * pl.col("ratio").fill_null(1.0)
     off = pl.min_horizontal((pl.col("told") - pl.col("expected")).abs(), (split - pl.col("expected")).abs())
     return expected.filter(off > allowed)

@@ -14,13 +14,14 @@ Row = Mapping[str, Any]
 def advice(instrument: Instrument, found: Sequence[Row]) -> Iterator[str]:
     """One line a kind of trouble, for the first of its kind."""
     name = f"{instrument.symbol} --class {instrument.asset_class}"
-    first = {_key(row): row for row in reversed(found)}
+    first = {reason(row) if row["anomaly_type"] == "gap" else row["anomaly_type"]: row for row in reversed(found)}
     for key, row in first.items():
         yield from _line(key, name, row)
 
 
-def _key(row: Row) -> str:
-    return str((row["evidence"] or {}).get("reason", row["anomaly_type"]))
+def reason(row: Row) -> str:
+    """The reason of a gap, the verdict on an outlier; other kinds have none."""
+    return str(next((row["evidence"][name] for name in ("reason", "verdict") if name in (row["evidence"] or ())), ""))
 
 
 def _line(key: str, name: str, row: Row) -> Iterator[str]:

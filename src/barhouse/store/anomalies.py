@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import polars as pl
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from barhouse.model import INSTANT, Schema, Timeframe
+from barhouse.model import INSTANT, Schema, Span, Timeframe
 from barhouse.store.queries import queries
 
 query = queries("anomalies")
@@ -46,6 +46,8 @@ class Checked(NamedTuple):
     instruments: Sequence[int]
     timeframe: Timeframe
     kinds: Sequence[str]
+    span: Span = Span(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
+    """Only causes in it were looked for."""
 
 
 class Changes(NamedTuple):
@@ -101,7 +103,13 @@ def _columns(found: pl.DataFrame) -> dict[str, list[Any]]:
 
 
 def _told(checked: Checked) -> dict[str, Any]:
-    return {"checked": list(checked.instruments), "timeframe": checked.timeframe.code, "kinds": list(checked.kinds)}
+    return {
+        "checked": list(checked.instruments),
+        "timeframe": checked.timeframe.code,
+        "kinds": list(checked.kinds),
+        "start": checked.span.start,
+        "end": checked.span.end,
+    }
 
 
 def listed(connection: Connection, wanted: Wanted, limit: int) -> list[dict[str, Any]]:
