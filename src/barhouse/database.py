@@ -48,6 +48,8 @@ class DatabaseService(Database):
 
     cleanup_duplicate_records = cleanup.cleanup_duplicate_records
     undo_cleanup = cleanup.undo_cleanup
+    cleanups = cleanup.cleanups
+    listed_quarantine = quarantine.listed_quarantine
     rejudge = quarantine.rejudge
     release = quarantine.release
     reject = quarantine.reject
