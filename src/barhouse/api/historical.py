@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from typing import Annotated, Any, Literal
@@ -74,7 +75,7 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     """Bars as traded, oldest first, settled ones only.
 
     JSON comes in pages: follow `next_cursor` with the same query until it is null. The ETag changes with each write
-    to the series, and that of adjusted bars with each split or dividend that is learnt. Bars outside the regular
+    to the series; that of adjusted bars, and of those of the past, with what they say. Bars outside the regular
     session are left out unless `session=all`.
 
     `as_of` gives the bars as they were known at an instant, with features computed from them and adjusted by the
@@ -86,7 +87,7 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     """
     page, span = asked.page if asked.format == "json" else None, asked.span
     known = await found(served, symbol, asked)
-    if asked.as_of is not None and page is not None:
+    if page is not None and not asked.plain:
         body = await anyio.to_thread.run_sync(_long, served.db, asked.wanted(known), span, page)
         return _unless_known(body, request)
     mark = known.revision if asked.plain else await anyio.to_thread.run_sync(_mark, served.db, asked, known)
@@ -96,7 +97,7 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     selection = asked.wanted(known)
     if page is None:
         return await _streamed(served.db, selection, asked.format, asked.limit, headers)
-    if page > SHORT or not asked.plain:
+    if page > SHORT:
         body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
     else:
         body = await _quick(served, (symbol, asked), known.revision, selection, span, page)
@@ -108,7 +109,7 @@ def _headers(mark: str) -> dict[str, str]:
 
 
 def _unless_known(body: bytes, request: Request) -> Response:
-    """A page of the past: it bears a mark of its own, which no later write changes as long as it says the same."""
+    """A page that hangs on more than its series: its mark is that of what it says, whatever is written elsewhere."""
     headers = _headers(blake2b(body, digest_size=12).hexdigest())
     if headers["ETag"] in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -168,7 +169,8 @@ async def _streamed(
 ) -> Response:
     """All bars, read while they are sent; what goes wrong before the first byte still has its own status."""
     media_type, write = bulk.FORMATS[form]
-    pieces = write(bulk.ahead(reads.pages(db, selection, limit=limit)))
+    pages = await anyio.to_thread.run_sync(partial(reads.pages, db, selection, limit=limit))
+    pieces = write(bulk.ahead(pages))
     first = await anyio.to_thread.run_sync(next, pieces)
     name = f"{selection.series.instrument.symbol}_{selection.series.timeframe}.{form}"
     named = headers | {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -17,7 +17,7 @@ from barhouse.errors import InvalidParameter
 from barhouse.flow import adjust, past, sessions
 from barhouse.flow.adjust import CLOSES
 from barhouse.model import Adjust, Series, Timeframe, instant
-from barhouse.store import actions, instruments, reading
+from barhouse.store import actions, history, instruments, reading
 from barhouse.store.postgres import Database
 from barhouse.store.reading import PAGE, Selection
 
@@ -89,11 +89,17 @@ def _closes(db: Database, selection: Selection, calendar: Calendar) -> pl.DataFr
     with db.connection() as connection:
         held = instruments.series_of(connection, selection.series.instrument)
     for series in sorted(held, key=_length, reverse=True):
-        found = bars(db, Selection(series, as_of=selection.as_of), sys.maxsize)
+        found = _all_closes(db, series, selection.as_of)
         if found.height:
             day = adjust.days(found["time"], series.timeframe, calendar)
             return found.select(day=day, close="close")
     return pl.DataFrame(schema=CLOSES)
+
+
+def _all_closes(db: Database, series: Series, as_of: datetime | None) -> pl.DataFrame:
+    return (
+        reading.closes(db, series) if as_of is None else history.bars(db, Selection(series, as_of=as_of), sys.maxsize)
+    )
 
 
 def _length(series: Series) -> tuple[bool, int]:

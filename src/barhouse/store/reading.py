@@ -141,6 +141,11 @@ def _read(
     return typed(found, selection, names)
 
 
+def closes(db: Database, series: Series) -> pl.DataFrame:
+    """The time and the close of all regular, settled bars of a series, oldest first."""
+    return db.frame(query.closes, [series.instrument.number, series.timeframe.code])
+
+
 def typed(found: pl.DataFrame, selection: Selection, names: dict[int, str]) -> pl.DataFrame:
     """What the database answered to a selection, in the types of its schema, sources by their names."""
     if "source" in found.columns:

@@ -16,6 +16,13 @@ LIMIT $8::bigint;
 LEFT JOIN bar_feature ON bar_feature.instrument = bar.instrument AND bar_feature.timeframe = bar.timeframe
     AND bar_feature.time = bar.time;
 
+-- name: closes
+-- The regular, settled closes of a series, oldest first.
+SELECT time, close
+FROM bar
+WHERE bar.instrument = $1::int AND bar.timeframe = $2::smallint AND NOT bar.forming AND NOT bar.extended
+ORDER BY bar.time;
+
 -- name: revision
 -- An instrument by its symbol, and the revision of its series; a row an instrument, no series is revision 0.
 SELECT i.id, i.symbol, i.asset_class, i.exchange, coalesce(s.revision, 0) AS revision, s.revised_at
