@@ -48,15 +48,15 @@ def candidates(ground: pl.DataFrame, *, stride: int) -> pl.DataFrame:
     `before` and `after` are the levels on both sides, `calm` is the middle range of the bars there (a logarithm),
     `usual` the volume of bars at the same place of the sessions around, `stride` bars apart.
     """
-    ground = ground.with_columns(range=(pl.col("h") / pl.col("l")).log())
-    found = ground.with_columns(moved=moved().fill_null(value=False)).filter(
-        pl.col("moved") | spikes().fill_null(value=False)
-    )
+    marked = ground.lazy().with_columns(moved=moved().fill_null(value=False))
+    found = marked.filter(pl.col("moved") | spikes().fill_null(value=False)).collect()
+    beside = [*range(-NEAR, 0), *range(1, NEAR + 1)]
+    ranges = near(ground, found, "h", beside) / near(ground, found, "l", beside)
     around = found.select(
         _level(ground, found, range(-NEAR, 0)).alias("before"),
         _level(ground, found, range(1, NEAR + 1)).alias("after"),
         near(ground, found, "v", [stride * k for k in range(-USUAL, USUAL + 1) if k]).list.median().alias("usual"),
-        near(ground, found, "range", [*range(-NEAR, 0), *range(1, NEAR + 1)]).list.median().alias("calm"),
+        ranges.list.median().log().alias("calm"),
         near(ground, found, "v", list(range(-USUAL, 0))).list.median().alias("usual_before"),
         near(ground, found, "v", list(range(1, USUAL + 1))).list.median().alias("usual_after"),
         near(ground, found, "shares", [-1]).list.first().alias("shares_before"),

@@ -24,9 +24,13 @@ def standing(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl
 
 def impossible(standing: pl.DataFrame) -> pl.Series:
     """Which rows fail a hard check by themselves; that a whole series knows no volume is no fault of its bars."""
-    volume = pl.col("volume").is_not_null().any().over("instrument")
-    known = standing.with_columns(volume=pl.when(volume).then("volume").otherwise(0.0))
-    lacking = known if standing["volume"].has_nulls() else standing
+    volume = (
+        pl.col("volume").is_not_null().any().over("instrument")
+        if standing["volume"].has_nulls()
+        else pl.lit(value=True)
+    )
+    known = standing.select(*PRICES, volume=pl.when(volume).then("volume").otherwise(0.0))
+    odd = known.select((~_plain()).fill_null(value=True)).to_series()
     fails = (
         candle.missing_field(),
         candle.high_too_low(),
@@ -34,7 +38,22 @@ def impossible(standing: pl.DataFrame) -> pl.Series:
         candle.price_not_positive(),
         candle.negative_volume(),
     )
-    return lacking.select(pl.any_horizontal(*fails).fill_null(value=False)).to_series()
+    failing = known.filter(odd).select(pl.any_horizontal(*fails).fill_null(value=False)).to_series()
+    return odd.scatter(odd.arg_true(), failing)
+
+
+def _plain() -> pl.Expr:
+    """Whether a bar is sound beyond doubt: a few comparisons instead of all checks."""
+    inside = pl.all_horizontal(
+        (pl.col(name) >= pl.col("low")) & (pl.col(name) <= pl.col("high")) for name in ("open", "close")
+    )
+    return (
+        inside
+        & (pl.col("low") > 0)
+        & pl.col("high").is_finite()
+        & (pl.col("volume") >= 0)
+        & pl.col("volume").is_finite()
+    )
 
 
 def grounded(sound: pl.DataFrame, splits: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:

@@ -153,10 +153,10 @@ def test_a_low_of_a_cent_is_a_bad_tick() -> None:
 
     assert (answer["time"], answer["field"], answer["value"]) == (time(420), "low", 0.01)
     assert (answer["verdict"], answer["severity"]) == ("bad_tick", "critical")
-    assert answer["prev_close"] == ibm()["close"][299]
-    assert answer["pct_change"] == pytest.approx(100 * (0.01 / ibm()["close"][299] - 1))
+    assert answer["prev_close"] == ibm()["close"][419]
+    assert answer["pct_change"] == pytest.approx(100 * (0.01 / ibm()["close"][419] - 1))
     evidence = json.loads(answer["evidence"])
-    assert evidence["next_close"] == ibm()["close"][301]
+    assert evidence["next_close"] == ibm()["close"][421]
     assert evidence["off_by_sigmas"] > 100
 
 
