@@ -20,6 +20,7 @@ from barhouse.api import (
     quality,
     quarantine,
     resilience,
+    schedulers,
     status,
     symbols,
 )
@@ -74,6 +75,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         features,
         symbols,
         status,
+        schedulers,
         quality,
         duplicates,
         quarantine,

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 
-import anyio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from barhouse.cli.tables import listing
-from barhouse.flow.backfill import Outcome, backfill
-from barhouse.flow.plan import Piece, Wanted, plan
+from barhouse.flow import run
+from barhouse.flow.backfill import Outcome, Watch
+from barhouse.flow.plan import Piece, Wanted
 from barhouse.model import Span, instant
 from barhouse.sources.base import Source
 from barhouse.store.fetches import Fetch
@@ -90,14 +89,15 @@ async def brought(
     refresh: bool = False,
 ) -> list[Outcome]:
     """The same for those who wait for other things too."""
-    now = datetime.now(UTC)
-    pieces = await anyio.to_thread.run_sync(partial(plan, db, sources, wanted, now, refresh=refresh))
-    if not pieces:
-        return []
-    watched = Watched(console, pieces)
+
+    @contextmanager
+    def watching(pieces: Sequence[Piece]) -> Iterator[Watch]:
+        watched = Watched(console, pieces)
+        with watched.progress if pieces else nullcontext():
+            yield watched
+
     try:
-        with watched.progress:
-            return await backfill(db, pieces, concurrency=concurrency, watch=watched, now=now)
+        return await run.bring(db, sources, wanted, concurrency=concurrency, refresh=refresh, watching=watching)
     finally:
         for source in sources.values():
             await source.close()

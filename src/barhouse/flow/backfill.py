@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from uuid import UUID
 
 import anyio
 import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from barhouse.calendar import Calendar
-from barhouse.errors import SourceError
+from barhouse.errors import LeaseLost, SourceError
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
 from barhouse.flow.ingest import Batch, keep, note
@@ -22,6 +23,7 @@ from barhouse.model import EARLIEST, AssetClass, Series, Span, merged
 from barhouse.sources import fallback
 from barhouse.sources.base import Fetched, Source
 from barhouse.store.coverage import State
+from barhouse.store.executions import Claim, Step
 from barhouse.store.fetches import Fetch
 from barhouse.store.postgres import Database
 
@@ -49,6 +51,8 @@ class Outcome:
     errors: list[SourceError] = field(default_factory=list)
     missing: list[Span] = field(default_factory=list)
     """Spans that no source could be read for; the next backfill asks for them again."""
+    lost: bool = False
+    """Another worker took the series over: what is missing is that one's to bring."""
 
     @property
     def inserted(self) -> int:
@@ -79,21 +83,28 @@ def nobody(_piece: Piece, _fetch: Fetch | None) -> None:
     """Nobody watches."""
 
 
+def unnoticed(_outcome: Outcome) -> None:
+    """Nobody waits for the end of a series."""
+
+
 async def backfill(
     db: Database,
     pieces: Sequence[Piece],
     *,
     concurrency: int = 3,
     watch: Watch = nobody,
+    done: Callable[[Outcome], None] = unnoticed,
+    claims: Mapping[Series, Claim] | None = None,
     now: datetime | None = None,
 ) -> list[Outcome]:
     """Read and keep `pieces`; what came of each series, by series.
 
     `concurrency` series are fetched at the same time; each answer is kept moments after it came, so that an
-    interrupted backfill goes on where it stopped. A vendor's failure ends the piece, not the backfill.
+    interrupted backfill goes on where it stopped. A vendor's failure ends the piece, not the backfill. With `claims`
+    on their executions series are kept only as long as these stand. `done` is told of each series at its end.
     """
     now = now or datetime.now(UTC)
-    run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, now)
+    run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, done, claims or {}, now)
     send, receive = anyio.create_memory_object_stream[Answer](TOGETHER)
     limiter, gathering = anyio.CapacityLimiter(concurrency), anyio.Lock()
     try:
@@ -103,7 +114,7 @@ async def backfill(
             receive.close()
             group.start_soon(_read_all, run, pieces, send, limiter)
     except BaseExceptionGroup as failures:
-        raise _first(failures) from failures
+        raise first(failures) from failures
     return [run.outcomes[series] for series in sorted(run.outcomes)]
 
 
@@ -114,7 +125,17 @@ class Run:
     db: Database
     outcomes: dict[Series, Outcome]
     watch: Watch
+    done: Callable[[Outcome], None]
+    claims: Mapping[Series, Claim]
     now: datetime
+    open: Counter[Series] = field(default_factory=Counter)
+    """Of each series how much is still to be waited for: its reader, and its answers that are not kept yet."""
+
+    def close(self, series: Series) -> None:
+        """One thing less to wait for."""
+        self.open[series] -= 1
+        if not self.open[series]:
+            self.done(self.outcomes[series])
 
 
 Answer = tuple[Piece, Source, Fetched]
@@ -136,10 +157,14 @@ async def _read(
     run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], limiter: anyio.CapacityLimiter
 ) -> None:
     """Read the pieces of one series, oldest first; with the first answer come the splits and dividends."""
-    calendar = await anyio.to_thread.run_sync(sessions.calendar, run.db, pieces[0].series.instrument.exchange)
-    asked = pieces[0].series.instrument.asset_class is AssetClass.CRYPTO
+    series = pieces[0].series
+    calendar = await anyio.to_thread.run_sync(sessions.calendar, run.db, series.instrument.exchange)
+    asked = series.instrument.asset_class is AssetClass.CRYPTO
+    run.open[series] += 1
     async with limiter:
         for piece in pieces:
+            if run.outcomes[series].lost:
+                break
             attempts = await fallback.fetch(piece.series, piece.span, calendar, piece.sources, run.now)
             for attempt in attempts:
                 if attempt.fetched is None:
@@ -151,13 +176,20 @@ async def _read(
                     asked = True
                     if not fetched.actions.height:
                         await _learn_actions(run, piece, source)
+                run.open[series] += 1
                 await send.send((piece, source, fetched))
             _account(run, piece, attempts)
+    run.close(series)
 
 
 async def _fail(run: Run, piece: Piece, calendar: Calendar, attempt: fallback.Attempt) -> None:
     """Write down that a source could not give a span, so that nobody takes it for empty."""
-    await anyio.to_thread.run_sync(note, run.db, piece.series, calendar, attempt, run.now)
+    claim = run.claims.get(piece.series)
+    try:
+        await anyio.to_thread.run_sync(note, run.db, piece.series, calendar, attempt, run.now, claim)
+    except LeaseLost:
+        run.outcomes[piece.series].lost = True
+        return
     if attempt.error and attempt.state == State.FAILED:
         run.outcomes[piece.series].errors.append(attempt.error)
 
@@ -221,16 +253,42 @@ def _batches(answers: Iterable[Answer]) -> list[list[Answer]]:
 
 
 async def _keep(run: Run, answers: Sequence[Answer]) -> None:
+    """Keep a batch; where others have taken series over, without these."""
     piece, source, _ = answers[0]
     calendar = sessions.calendar(run.db, piece.series.instrument.exchange)
-    batch = Batch([fetched for _, _, fetched in answers], calendar, source.delay)
-    kept = await anyio.to_thread.run_sync(keep, run.db, batch, run.now)
+    steps = {each[0].series.instrument.number: _step(run, each, calendar) for each in answers if _claimed(run, each)}
+    batch = Batch([fetched for _, _, fetched in answers], calendar, source.delay, steps)
+    try:
+        kept = await anyio.to_thread.run_sync(keep, run.db, batch, run.now)
+    except LeaseLost as loss:
+        gone = [each for each in answers if _claimed(run, each) in loss.executions]
+        for piece, _, _ in gone:
+            run.outcomes[piece.series].lost = True
+            run.close(piece.series)
+        if left := [each for each in answers if _claimed(run, each) not in loss.executions]:
+            await _keep(run, left)
+        return
     for (piece, _, _), fetch in zip(answers, kept, strict=True):
         run.outcomes[piece.series].fetches.append(fetch)
         run.watch(piece, fetch)
+        run.close(piece.series)
 
 
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+def _claimed(run: Run, answer: Answer) -> UUID | None:
+    """The execution that an answer is for."""
+    claim = run.claims.get(answer[0].series)
+    return claim.execution_id if claim else None
+
+
+def _step(run: Run, answer: Answer, calendar: Calendar) -> Step:
+    """What an answer does for its execution: a part of a piece settles the bars of that part."""
+    piece, _, fetched = answer
+    whole = fetched.span == piece.span
+    expected = piece.expected if whole else calendar.expected(piece.series.timeframe, fetched.span).height
+    return Step(run.claims[piece.series], expected)
+
+
+def first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
     """The failure that ended a task group, out of its wrappings."""
     inner = failures.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+    return first(inner) if isinstance(inner, BaseExceptionGroup) else inner

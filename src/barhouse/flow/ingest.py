@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 
 import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
 from barhouse.calendar import Calendar
-from barhouse.flow import holes
+from barhouse.flow import adjusting, holes
 from barhouse.flow.actions import learn, reconsider
+from barhouse.flow.computed import computed
 from barhouse.flow.enrich import KEY, Kind, enrich
 from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe, at
 from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt
 from barhouse.sources.order import outranked
-from barhouse.store import actions, bars, corrections, coverage, fetches, instruments, quarantine
+from barhouse.store import (
+    actions,
+    bars,
+    computations,
+    corrections,
+    coverage,
+    executions,
+    fetches,
+    instruments,
+    quarantine,
+)
 from barhouse.store import features as feature_store
 from barhouse.store.difference import Difference
+from barhouse.store.executions import Claim, Step
 from barhouse.store.fetches import Fetch
 from barhouse.store.postgres import Database
 
@@ -34,6 +47,8 @@ class Batch:
     calendar: Calendar
     delay: timedelta = timedelta(minutes=15)
     """How long after its close the source has a bar for good."""
+    steps: Mapping[int, Step] = field(default_factory=dict)
+    """The executions that it is kept for, by the number of the instrument."""
 
     @property
     def source(self) -> str:
@@ -61,7 +76,8 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
 
     All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, coverage
     and the log change in one transaction. Splits and dividends are kept before, since the features hang on them;
-    which splits count is decided anew after it, where the bars are evidence.
+    which splits count is decided anew after it, where the bars are evidence. LeaseLost, and nothing is kept, where
+    another worker has taken over an execution that it is kept for; the others go on in the same transaction.
     """
     now = now or datetime.now(UTC)
     sifted = checks.sift(_incoming(batch), calendar=batch.calendar, timeframe=batch.timeframe)
@@ -69,19 +85,29 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
     for each in batch.fetched:
         learn(db, each.series.instrument, each.actions, each.source)
     with db.transaction() as connection:
+        executions.check(connection, list(batch.steps.values()))
         bars.lock(connection, batch.timeframe, _keys(batch))
         source = instruments.source_code(connection, batch.source)
         ids = dict(zip(_keys(batch), fetches.reserve(connection, len(batch.fetched)), strict=True))
         ranks = _outranked(connection, batch)
         difference = bars.compared(db, connection, sound, batch.timeframe, source=source, outranks=ranks)
-        stamps = _write(db, connection, batch, difference, source, ids)
-        told = _told(batch, ids, sifted, sound, difference, stamps)
+        stamps, features = _write(db, connection, batch, difference, source, ids)
+        told = [
+            replace(each, features=features.get(each.series.instrument.number, 0))
+            for each in _told(batch, ids, sifted, sound, difference, stamps)
+        ]
         _write_down(connection, batch, difference, source, ids, stamps)
         _set_aside(connection, batch, sifted, source, ids)
         fetches.log(connection, told)
+        executions.advance(
+            connection,
+            [(batch.steps[key], each) for key, each in zip(_keys(batch), told, strict=True) if key in batch.steps],
+        )
         for each in batch.fetched:
             _cover(connection, each, batch, source, ids, now)
     reconsider(db, [each.series.instrument for each in batch.fetched], _stretches(difference))
+    for each in batch.fetched:
+        adjusting.note(db, each)
     return told
 
 
@@ -131,24 +157,29 @@ def _write(
     difference: Difference,
     source: int,
     ids: dict[int, int],
-) -> dict[int, datetime]:
-    """Write what is new or changed, and the features that hang on it; the instant of each series that was written.
+) -> tuple[dict[int, datetime], dict[int, int]]:
+    """Write what is new or changed, and the features that hang on it.
 
+    The instant of each series that was written, and how many features came to a value in it.
     A series without a fresh bar has features to write where the answer tells that a hole is none.
     """
     read, closed = holes.closed(holes.read(connection, _keys(batch), batch.timeframe), batch.fetched)
     moved = closed.join(difference.fresh, on="instrument", how="anti")
     if difference.fresh.is_empty() and moved.is_empty():
-        return {}
+        return {}, {}
     held = bars.whole(db, difference.changed.select(KEY), batch.timeframe)
     fresh = _merged(difference, held).with_columns(source=pl.lit(source, pl.Int16))
     splits = actions.splits(connection, _keys(batch))
     expects = batch.fetched[0].expects
+    began = perf_counter()
     enriched = enrich(db, fresh, batch.kind, splits=splits, read=read, moved=moved, expects=expects)
+    told = computed((each.series for each in batch.fetched), enriched.features, perf_counter() - began)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
     _store(connection, rows, difference, held, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)
-    return bars.stamp(connection, _written(difference, enriched.features), batch.timeframe)
+    computations.log(connection, list(told.values()))
+    stamps = bars.stamp(connection, _written(difference, enriched.features), batch.timeframe)
+    return stamps, {key: each.features for key, each in told.items()}
 
 
 def _written(difference: Difference, features: pl.DataFrame) -> pl.DataFrame:
@@ -297,13 +328,17 @@ def _cover(
     coverage.record(connection, each.series, source, stretch, revisit(batch.calendar))
 
 
-def note(db: Database, series: Series, calendar: Calendar, attempt: Attempt, now: datetime) -> None:
+def note(
+    db: Database, series: Series, calendar: Calendar, attempt: Attempt, now: datetime, claim: Claim | None = None
+) -> None:
     """Write down that a source could not give a span, and why: it was not read, so it is not empty.
 
-    What a source does not reach it was not even asked for: that is no fetch.
+    What a source does not reach it was not even asked for: that is no fetch. LeaseLost where the `claim` on the
+    execution that asked stands no more: who took it over knows better.
     """
     state, reason = coverage.State(attempt.state), str(attempt.error)
     with db.transaction() as connection:
+        executions.check(connection, [Step(claim, 0)] if claim else [])
         bars.lock(connection, series.timeframe, [series.instrument.number])
         source = instruments.source_code(connection, attempt.source)
         number = None

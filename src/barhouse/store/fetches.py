@@ -32,6 +32,8 @@ class Fetch:
     quota: int | None = None
     error: str | None = None
     stamped_at: datetime | None = None
+    features: int = 0
+    """How many features came to a value in the bars that hang on it."""
 
 
 def reserve(connection: Connection, count: int) -> list[int]:

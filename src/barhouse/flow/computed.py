@@ -1,0 +1,32 @@
+"""What came of computing features, series by series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from barhouse.features import registry
+from barhouse.model import AssetClass, Series
+from barhouse.store.computations import Computation
+
+
+def computed(series: Iterable[Series], features: pl.DataFrame, seconds: float) -> dict[int, Computation]:
+    """Of each series that has rows in `features` how many features came to a value, and which did not.
+
+    Each has its share of the `seconds` that all took, by its rows.
+    """
+    told = features.group_by("instrument").agg(pl.len(), *(pl.col(name).is_not_null().any() for name in registry))
+    found = {row["instrument"]: row for row in told.iter_rows(named=True)}
+    return {
+        key: _of(each, found[key], seconds * 1000 / features.height)
+        for each in series
+        if (key := each.instrument.number) in found
+    }
+
+
+def _of(series: Series, row: dict[str, bool | int], milliseconds: float) -> Computation:
+    crypto = series.instrument.asset_class is AssetClass.CRYPTO
+    there = [name for name in registry if row[name]]
+    missing = [name for name, each in registry.items() if not row[name] and (crypto or not each.crypto_only)]
+    return Computation(series, len(there), missing, round(row["len"] * milliseconds, 3))

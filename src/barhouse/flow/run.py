@@ -1,0 +1,273 @@
+"""A run: a backfill with its books, so that others see how far it is, and go on where it was killed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from math import inf
+from threading import Event, Thread
+from uuid import UUID
+
+import anyio
+import structlog
+from anyio.streams.memory import MemoryObjectReceiveStream
+from psycopg import Connection
+
+from barhouse.errors import BarhouseError, DatabaseUnavailable
+from barhouse.flow import books
+from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
+from barhouse.flow.plan import Piece, Wanted, plan
+from barhouse.model import Instrument, Series
+from barhouse.sources.base import Source
+from barhouse.store import enrichment, executions, failures, runs
+from barhouse.store.enrichment import Ended
+from barhouse.store.executions import BEAT, Claim, State
+from barhouse.store.postgres import Database
+from barhouse.store.runs import Status, Told, Totals
+
+log = structlog.get_logger()
+
+PATIENCE = 1.0
+"""Seconds until it is tried again to get series that another run is at."""
+
+NAMED = 3
+"""So many errors are told of a run that ended with some."""
+
+INTERRUPTED = "Ended in the midst of it; the next backfill of the series goes on there"
+
+Watching = Callable[[Sequence[Piece]], AbstractContextManager[Watch]]
+"""Shows the progress of some pieces."""
+
+
+def unwatched(_: Sequence[Piece]) -> AbstractContextManager[Watch]:
+    """Nobody looks."""
+    return nullcontext(nobody)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run under way: whose turn it is, and what came of the others."""
+
+    db: Database
+    number: UUID
+    wanted: Mapping[Series, Wanted]
+    began: datetime
+    now: datetime
+    claims: dict[Series, Claim] = field(default_factory=dict)
+    """The series that it is at."""
+    errors: dict[Series, str | None] = field(default_factory=dict)
+    """The series that are through, each with its error."""
+    records: int = 0
+
+    def totals(self) -> Totals:
+        """What it has come to: a symbol has failed when one of its series has."""
+        through = self.through()
+        failed = sum(error is not None for error in through.values())
+        return Totals(len(through) - failed, failed, self.records)
+
+    def through(self) -> dict[Instrument, str | None]:
+        """The instruments whose series are all through, each with the first of their errors."""
+        own: dict[Instrument, list[Series]] = defaultdict(list)
+        for series in self.wanted:
+            own[series.instrument].append(series)
+        return {
+            instrument: next((error for series in every if (error := self.errors[series]) is not None), None)
+            for instrument, every in own.items()
+            if all(series in self.errors for series in every)
+        }
+
+
+async def bring(
+    db: Database,
+    sources: Mapping[str, Source],
+    wanted: Sequence[Wanted],
+    *,
+    concurrency: int = 3,
+    refresh: bool = False,
+    watching: Watching = unwatched,
+    now: datetime | None = None,
+) -> list[Outcome]:
+    """Read and keep what is missing of what is wanted, with its books; what came of each series that missed something.
+
+    Series that another run is at come last: when that one is through with them, or has given no sign of life for
+    15 s, this one brings what is still missing. An error ends the run as failed, and is raised.
+    """
+    if not wanted:
+        return []
+    run = await anyio.to_thread.run_sync(_begin, db, wanted, now or datetime.now(UTC))
+    try:
+        with _alive(run):
+            outcomes = await _all(run, partial(plan, db, sources, refresh=refresh), watching, concurrency)
+    except BaseException as cause:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_break_off, run, _reason(cause))
+        raise
+    await anyio.to_thread.run_sync(_end, run)
+    return outcomes
+
+
+def _begin(db: Database, wanted: Sequence[Wanted], now: datetime) -> Run:
+    began = datetime.now(UTC)
+    with db.transaction() as connection:
+        runs.bury(connection)
+        number = runs.begin(connection, began, len({each.series.instrument for each in wanted}))
+    return Run(db, number, {each.series: each for each in wanted}, began, now)
+
+
+@contextmanager
+def _alive(run: Run) -> Iterator[None]:
+    """Give signs of life from a thread of its own, so that busy ones cannot make a run look dead."""
+    over = Event()
+    thread = Thread(target=_beat, args=(run, over), name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _beat(run: Run, over: Event) -> None:
+    while not over.wait(BEAT.total_seconds()):
+        try:
+            with run.db.connection() as connection:
+                executions.beat(connection, list(run.claims.values()))
+                runs.beat(connection, run.number)
+        except DatabaseUnavailable as error:
+            log.warning("heartbeat_missed", run=str(run.number), error=str(error))
+
+
+async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching, concurrency: int) -> list[Outcome]:
+    """Bring all series, those that are free first."""
+    outcomes: list[Outcome] = []
+    while left := [series for series in run.wanted if series not in run.errors]:
+        await anyio.to_thread.run_sync(_claim, run, left)
+        if own := [series for series in left if series in run.claims]:
+            pieces = await anyio.to_thread.run_sync(planned, [run.wanted[series] for series in own], run.now)
+            outcomes += await _bring(run, own, pieces, watching, concurrency)
+        else:
+            log.info("waiting_for_another_run", series=len(left))
+            await anyio.sleep(PATIENCE)
+    return outcomes
+
+
+def _claim(run: Run, left: Sequence[Series]) -> None:
+    """Take what nobody is at, and end what dead workers left that nobody wants."""
+    started = datetime.now(UTC)
+    with run.db.transaction() as connection:
+        active = executions.opened(connection, left)
+        claims = executions.claim(connection, active.values(), run=run.number)
+        own = {series: claims[execution] for series, execution in active.items() if execution in claims}
+        executions.bury(connection)
+        runs.tell(connection, run.number, [Told(series, "in_progress", started_at=started) for series in own])
+    run.claims.update(own)
+
+
+async def _bring(
+    run: Run, own: Sequence[Series], pieces: Sequence[Piece], watching: Watching, concurrency: int
+) -> list[Outcome]:
+    """Bring some series, and write down of each what came of it when it is through."""
+    await anyio.to_thread.run_sync(_expect, run, own, pieces)
+    busy = {piece.series for piece in pieces}
+    send, receive = anyio.create_memory_object_stream[Outcome](inf)
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_close_all, run, receive)
+            with send, watching(pieces) as watch:
+                for series in own:
+                    if series not in busy:
+                        send.send_nowait(Outcome(series))
+                outcomes = await backfill(
+                    run.db,
+                    pieces,
+                    concurrency=concurrency,
+                    watch=watch,
+                    done=send.send_nowait,
+                    claims=dict(run.claims),
+                    now=run.now,
+                )
+    except BaseExceptionGroup as failures:
+        raise first(failures) from failures
+    return outcomes
+
+
+def _expect(run: Run, own: Iterable[Series], pieces: Iterable[Piece]) -> None:
+    expected = Counter({run.claims[series].execution_id: 0 for series in own})
+    for piece in pieces:
+        expected[run.claims[piece.series].execution_id] += piece.expected
+    with run.db.connection() as connection:
+        executions.expect(connection, expected)
+
+
+async def _close_all(run: Run, receive: MemoryObjectReceiveStream[Outcome]) -> None:
+    """Write down the ends of series as they come, all together that are there."""
+    async with receive:
+        async for outcome in receive:
+            outcomes = [outcome]
+            with suppress(anyio.WouldBlock, anyio.EndOfStream):
+                while True:
+                    outcomes.append(receive.receive_nowait())
+            await anyio.to_thread.run_sync(_close, run, outcomes)
+
+
+def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
+    before, now = run.through(), datetime.now(UTC)
+    ends = [_end_of(run, outcome) for outcome in outcomes if not outcome.lost]
+    claims = {outcome.series: run.claims.pop(outcome.series) for outcome in outcomes}
+    with run.db.transaction() as connection:
+        told = [(claims[each.series], each.state, each.error) for each in ends]
+        ours = executions.finish(connection, told)
+        own = {each.series: each for each in ends if each.execution in ours}
+        run.errors.update({series: each.error for series, each in own.items()})
+        through = {key: error for key, error in run.through().items() if key not in before}
+        _write_down(connection, run, [each for each in outcomes if each.series in own], own, now)
+        failures.track(connection, {instrument: error is None for instrument, error in through.items()})
+        runs.update(connection, run.number, run.totals())
+    books.settle(run.db, through, run.now)
+
+
+def _end_of(run: Run, outcome: Outcome) -> Ended:
+    series = outcome.series
+    return Ended(series, run.claims[series].execution_id, run.wanted[series].span.end.date(), books.error(outcome))
+
+
+def _write_down(
+    connection: Connection, run: Run, outcomes: Sequence[Outcome], ends: Mapping[Series, Ended], now: datetime
+) -> None:
+    """What came of series whose executions were still ours to end."""
+    run.records += sum(fetch.fetched for outcome in outcomes for fetch in outcome.fetches)
+    runs.tell(connection, run.number, [books.told(each, ends[each.series].error, now) for each in outcomes])
+    failed = [(series, each.error) for series, each in ends.items() if each.error is not None]
+    runs.fail(connection, run.number, failed)
+    enrichment.resume(connection, list(ends.values()))
+
+
+def _end(run: Run) -> None:
+    totals = run.totals()
+    status = Status.COMPLETED_WITH_ERRORS if totals.failed else Status.COMPLETED
+    failed = [f"{series}: {error}" for series, error in run.errors.items() if error is not None]
+    with run.db.connection() as connection:
+        ended = Status.FAILED if totals.failed and not totals.successful else status
+        runs.update(connection, run.number, totals, ended, datetime.now(UTC), "; ".join(failed[:NAMED]) or None)
+
+
+def _break_off(run: Run, reason: str) -> None:
+    """End what is left, so that nobody has to wait for the leases to run out."""
+    now, left = datetime.now(UTC), dict(run.claims)
+    try:
+        with run.db.transaction() as connection:
+            executions.finish(connection, [(claim, State.FAILED, reason) for claim in left.values()])
+            runs.tell(connection, run.number, [Told(each, "failed", error=reason, completed_at=now) for each in left])
+            runs.update(connection, run.number, run.totals(), Status.FAILED, now, reason)
+    except DatabaseUnavailable as error:
+        log.warning("run_not_ended", run=str(run.number), error=str(error))
+
+
+def _reason(cause: BaseException) -> str:
+    if isinstance(cause, BarhouseError):
+        return str(cause)
+    return f"{type(cause).__name__}: {cause}" if isinstance(cause, Exception) else INTERRUPTED
