@@ -256,14 +256,16 @@ def test_what_a_source_told_once_stays_known_for_that_time(db: Database, aapl: S
     first = moment(db)
     learn(db, aapl.instrument, told((4.0, SPLIT), dividends=((0.82, date(2020, 8, 7)),)), "polygon")
     second = moment(db)
-    ever = Span(day("1970-01-01"), day("2026-11-01"))
+    ever, older = Span(day("1970-01-01"), day("2026-11-01")), (2.0, date(2005, 2, 28))
     learn(db, aapl.instrument, told(dividends=((0.82, date(2020, 8, 7)),)), "polygon", ever)
+    assert applied(db, aapl) == [(SPLIT, 4.0)], "no split at all is no list of splits"
+    learn(db, aapl.instrument, told(older), "polygon", ever)
 
     assert [applied(db, aapl, then) for then in (start, first, second)] == [[], [(SPLIT, 2.0)], [(SPLIT, 4.0)]]
-    assert applied(db, aapl) == []
+    assert applied(db, aapl) == [older[::-1]]
     amounts = [actions.corporate_actions(db, "AAPL", as_of=then)[1] for then in (start, first, second)]
     assert [[row["amount"] for row in rows if row["kind"] == "dividend"] for rows in amounts] == [[], [0.8], [0.82]]
-    assert asked(db, "SELECT count(*) FROM corporate_action") == [(4,)]
+    assert asked(db, "SELECT count(*) FROM corporate_action") == [(5,)]
 
 
 def test_the_same_told_again_changes_nothing(db: Database, aapl: Series) -> None:

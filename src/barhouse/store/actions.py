@@ -69,7 +69,7 @@ def learn(
     """Write down what a source told (`model.ACTIONS`); whether anything of it is new.
 
     What it tells differently now ends, and is told anew; of the days that it was `asked` about ends what it does not
-    tell any more, unless it tells nothing at all. The instant is left open for `date`.
+    tell any more, unless it tells nothing of that kind at all. The instant is left open for `stamp`.
     """
     once = _once_a_day(actions)
     told = {
@@ -80,16 +80,17 @@ def learn(
         "ratios": once["ratio"].to_list(),
         "amounts": once["amount"].to_list(),
     }
-    days = asked if asked and once.height else Days(None, None)  # type: ignore[arg-type]
-    ended = connection.execute(
-        query.retract, {**told, "first_day": days.first, "last_day": days.last, "tolerance": SAME_AMOUNT}
-    ).fetchall()
+    ended = connection.execute(query.retract, {**told, **_bounds(asked), "tolerance": SAME_AMOUNT}).fetchall()
     begun = connection.execute(
         query.tell, {**told, "currencies": once["currency"].to_list(), "fetch_id": fetch_id}
     ).fetchall()
     if asked:
-        connection.execute(query.asked, {**told, "first_day": asked.first, "last_day": asked.last})
+        connection.execute(query.asked, {**told, **_bounds(asked)})
     return bool(ended or begun)
+
+
+def _bounds(asked: Days | None) -> dict[str, date | None]:
+    return {"first_day": asked.first if asked else None, "last_day": asked.last if asked else None}
 
 
 def _once_a_day(actions: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,8 @@ WHERE known.instrument = %(instrument)s AND known.source = %(source)s AND known.
       AND (told.ratio IS NULL OR abs(told.ratio - known.ratio) <= 1e-6 * known.ratio)
       AND (told.amount IS NULL OR abs(told.amount - known.amount) <= %(tolerance)s * abs(known.amount))
 ) AND (
-    known.effective BETWEEN %(first_day)s::date AND %(last_day)s::date OR EXISTS (
+    known.kind = ANY (%(kinds)s::text[]) AND known.effective BETWEEN %(first_day)s::date AND %(last_day)s::date
+    OR EXISTS (
         SELECT FROM unnest(%(kinds)s::text[], %(effectives)s::date[]) AS told (kind, effective)
         WHERE told.kind = known.kind AND told.effective = known.effective
     )
