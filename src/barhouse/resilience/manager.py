@@ -15,7 +15,7 @@ from barhouse.resilience.limiter import RateLimiter
 from barhouse.resilience.retry import Retry
 
 SENDS_A_SECOND = 100
-"""What Polygon asks heavy users to stay under; nobody else is known to bear more."""
+"""What Polygon asks heavy users to stay under; ten calls at a time reach it where answers take less than 0.1 s."""
 
 AT_ONCE = 10
 """Calls to one vendor that are under way together: more of them are a burst."""
@@ -56,7 +56,7 @@ def guards(name: str, retry: Retry | None = None, *, at_once: int = AT_ONCE) -> 
     """A set for the vendor called `name`, which nobody else uses."""
     return Guards(
         CircuitBreaker(name, counts=fails),
-        RateLimiter(name, SENDS_A_SECOND, 1.0, AT_ONCE),
+        RateLimiter(name, SENDS_A_SECOND, 1.0),
         replace(retry or Retry(), name=name),
         Bulkhead(name, at_once),
     )

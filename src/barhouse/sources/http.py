@@ -143,10 +143,14 @@ class Http:
 
         self._refuse_foreign(url)
         try:
-            return await self._guard.retry.execute_async(self._guard.bulkhead.execute, self._let_through, once, weight)
+            return await self.guarded(once, weight)
         except SourceError as error:
             self._shut(error)
             raise
+
+    async def guarded(self, call: Callable[[], Awaitable[T]], weight: int = 1) -> T:
+        """What `call` gives when it is its turn; made again where its failure may pass by itself."""
+        return await self._guard.retry.execute_async(self._guard.bulkhead.execute, self._let_through, call, weight)
 
     async def close(self) -> None:
         """End the connections."""
