@@ -55,6 +55,17 @@ def test_an_undone_cleanup_leaves_the_bars_as_they_were(aapl: DatabaseService) -
     assert asked(aapl, "SELECT revised_at FROM series") == [(told["restored_at"],)]
 
 
+def test_a_bar_that_nobody_had_judged_comes_back_so(service: DatabaseService) -> None:
+    written(service, ("2012-01-03 00:00Z", 401, False, None), ("2012-01-03 14:30Z", 402, True, 0.9), symbol="ACME")
+    before = service.frame(BARS)
+    service.cleanup_duplicate_records()
+    assert asked(service, "SELECT time, close FROM bar") == [(TUESDAY, 402)]
+
+    service.undo_cleanup(asked(service, "SELECT id FROM duplicate_records_log")[0][0])
+
+    assert service.frame(BARS).equals(before)
+
+
 def test_what_cannot_be_undone_is_refused_and_nothing_changes(aapl: DatabaseService) -> None:
     written(aapl, ("2012-01-03 05:00Z", 401, False, None))
     aapl.cleanup_duplicate_records()
