@@ -66,7 +66,7 @@ def demo(
     with _vendors(faults) as started, opened(settings) as db:
         address = started()
         console.print(f"Warehouse ready in {time.monotonic() - began:.1f} s", style="dim", highlight=False)
-        outcomes = _bring(db, _pointed_at(settings, address), console)
+        outcomes = _bring(db, pointed_at(settings, address), console)
         console.print(_asked(address, outcomes), style="dim", highlight=False)
         if faults:
             console.print(_befell(address), style="dim", highlight=False)
@@ -86,7 +86,7 @@ def _vendors(faults: str) -> Iterator[Callable[[], str]]:
         yield starting.result
 
 
-def _pointed_at(settings: Settings, vendors: str) -> Settings:
+def pointed_at(settings: Settings, vendors: str) -> Settings:
     """The same settings with every vendor on this machine."""
     return settings.model_copy(
         update={
@@ -102,11 +102,11 @@ def _pointed_at(settings: Settings, vendors: str) -> Settings:
 
 def _bring(db: Database, settings: Settings, console: Console) -> list[Outcome]:
     """Backfill every packaged series over all its history."""
-    wanted = [_tracked(db, instrument) for instrument in sample().instruments()]
+    wanted = [packaged(db, instrument) for instrument in sample().instruments()]
     return bring(db, vendors(db, settings), wanted, console, concurrency=settings.max_concurrent_symbols)
 
 
-def _tracked(db: Database, instrument: Instrument) -> Wanted:
+def packaged(db: Database, instrument: Instrument) -> Wanted:
     """A packaged instrument from its first bar to its last."""
     bars = sample().bars(instrument.symbol, instrument.asset_class, Timeframe.D1, EARLIEST, datetime.now(UTC))
     if bars is None or bars.is_empty():
