@@ -45,7 +45,7 @@ def chart(payload: bytes, interval: str) -> Chart:
     """The chart in an answer to a question for `interval`; UnreadableAnswer for bars of another length."""
     result = _result(payload)
     meta = _object(result.get("meta") or {})
-    raw = _rows(result)
+    raw = _with_adjusted(_rows(result), result)
     if len(raw) and meta.get("dataGranularity") != interval:
         told = str(meta.get("dataGranularity"))[:20]
         raise UnreadableAnswer(NAME, f"bars of {told} in answer to a question for {interval}")
@@ -90,6 +90,15 @@ def _rows(result: Mapping[str, object]) -> pl.DataFrame:
     if len(lists) < len(ROW) or len({len(cells) for cells in lists.values()}) != 1:
         raise UnreadableAnswer(NAME, "its timestamps and quotes are not of one length")
     return _frame(lists)
+
+
+def _with_adjusted(rows: pl.DataFrame, result: Mapping[str, object]) -> pl.DataFrame:
+    """The rows with Yahoo's own adjusted closes, which come with days, where each of them is a number."""
+    match result.get("indicators"):
+        case {"adjclose": [{"adjclose": list(cells)}]} if len(cells) == len(rows):
+            if set(map(type, cells)) <= {int, float, NoneType}:
+                return rows.with_columns(pl.Series("adjclose", cells, dtype=pl.Float64))
+    return rows
 
 
 def _frame(lists: Mapping[str, list[object]]) -> pl.DataFrame:
