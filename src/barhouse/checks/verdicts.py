@@ -67,7 +67,7 @@ STIR, OWN_STIR, LONELY = 2.5, 2.0, 6.0
 """Times the ranges of these days, and what the day itself moved, that a wick is off; and where volume counts less."""
 
 BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.0, 7.0
-"""On a day with more volume and a move of more sigmas a wick must be so many times that move: 6 May 2010 was real."""
+"""On a day with more volume that went its way by more sigmas a wick must be so many times that: 6 May 2010 was real."""
 
 FAR = 0.15
 """A close that far off is wrong even if the high or low of its bar went along."""
@@ -182,13 +182,22 @@ def _at_the_end() -> pl.Expr:
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
     own = _own_move()
-    traded = pl.max_horizontal("times", pl.col("v") / pl.when(pl.col("usual_before") > 0).then("usual_before"))
-    busy = (own > BUSY_SIGMAS * pl.col("sigma")) & (traded > BUSY).fill_null(value=False)
+    busy = _busy()
     stir = pl.max_horizontal(STIR * pl.col("calm"), pl.when(busy).then(BUSY_STIR).otherwise(OWN_STIR) * own)
     off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
     far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
     enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & denied())
     return (pl.col("field") != "close") & enough & pl.col("no").is_not_null() & ~shown()
+
+
+def _busy() -> pl.Expr:
+    """Whether the day went the way of its far price, with some volume: a market that falls has lower lows."""
+    moves = [(pl.col(name) / pl.col("p")).log() for name in "oc"]
+    falls, rises = -pl.min_horizontal(*moves), pl.max_horizontal(*moves)
+    along = pl.when(pl.col("field") == "low").then(falls).when(pl.col("field") == "high").then(rises)
+    traded = pl.max_horizontal("times", pl.col("v") / pl.when(pl.col("usual_before") > 0).then("usual_before"))
+    far = along.otherwise(_own_move()) > BUSY_SIGMAS * pl.col("sigma")
+    return far & (traded > BUSY).fill_null(value=False)
 
 
 def lonely() -> pl.Expr:
