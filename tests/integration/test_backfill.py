@@ -194,6 +194,30 @@ def test_a_failing_vendor_leaves_the_span_to_the_next_one(db: Database, vendors:
     assert [stretch.state for stretch in told["yahoo"]] == [State.FETCHED]
 
 
+def test_a_vendor_whose_circuit_is_open_is_passed_over_and_coverage_says_so(db: Database, vendors: str) -> None:
+    every = [kept(db, symbol) for symbol in ("AAPL", "GOOG", "IBM", "MSFT")]
+    with vendor(Reply(HTML, status=500)) as broken:
+        sources: dict[str, Source] = {
+            "polygon": Polygon(broken.url, "k", guard=guards("polygon", QUICK)),
+            "yahoo": at(vendors)["yahoo"],
+        }
+        brought(db, sources, every[:3])
+        asked = broken.calls
+        [last] = brought(db, sources, every[3:])
+
+    assert broken.calls == asked <= 6
+    assert [str(error) for error in last.errors] == ["Circuit breaker 'polygon' is OPEN"]
+    assert (last.inserted, last.missing) == (3270, [])
+    with db.connection() as connection:
+        told = coverage.of_series(connection, every[3])
+        reasons = connection.execute(
+            "SELECT error_details FROM enrichment_fetch_log WHERE symbol = 'MSFT' AND NOT success"
+        ).fetchall()
+    assert [stretch.state for stretch in told["polygon"]] == [State.FAILED]
+    assert reasons == [("Circuit breaker 'polygon' is OPEN",)]
+    assert all(stored(db, series) == real(series.instrument.symbol).select(FIELDS).rows() for series in every)
+
+
 def test_what_nobody_could_read_is_missing_and_asked_for_again(db: Database, vendors: str) -> None:
     aapl = kept(db, "AAPL")
     refusal = Reply(
