@@ -27,7 +27,6 @@ def note(db: Database, fetched: Fetched) -> int:
     rows = _causes(denied(days), fetched)
     checked = Checked([fetched.series.instrument.number], fetched.series.timeframe, [KIND], fetched.span)
     with db.transaction() as connection:
-        anomalies.take_turns(connection)
         anomalies.reconcile(connection, rows, checked=checked)
     return rows.height
 
