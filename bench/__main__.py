@@ -16,7 +16,7 @@ from rich.table import Table
 
 from bench.harness import Figure, registry
 
-SUBJECTS = ("writing", "pipeline", "reading", "cleaning", "faults", "history", "judging", "resilience")
+SUBJECTS = ("writing", "pipeline", "reading", "cleaning", "faults", "history", "judging", "resilience", "books")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -17,10 +17,9 @@ import polars as pl
 from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
 from barhouse.config import Settings
-from barhouse.flow import sessions
-from barhouse.flow.backfill import backfill
+from barhouse.flow import run, sessions
 from barhouse.flow.ingest import Batch, keep
-from barhouse.flow.plan import Wanted, plan
+from barhouse.flow.plan import Wanted
 from barhouse.model import Series, Span, Timeframe
 from barhouse.sources import configured
 from barhouse.sources.polygon import Polygon
@@ -115,10 +114,8 @@ def _stock(shelf: Path, every: list[Series], calendar: Calendar) -> None:
 
 
 def _backfill(db: Database, settings: Settings, every: list[Series]) -> None:
-    sources = configured(settings)
-    now = datetime.now(UTC)
-    pieces = plan(db, sources, [Wanted(series, YEAR) for series in every], now)
-    outcomes = asyncio.run(backfill(db, pieces, concurrency=settings.max_concurrent_symbols, now=now))
+    wanted = [Wanted(series, YEAR) for series in every]
+    outcomes = asyncio.run(run.bring(db, configured(settings), wanted, concurrency=settings.max_concurrent_symbols))
     assert sum(outcome.inserted for outcome in outcomes) == FIFTY * 250, outcomes[0]
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from threading import Event, Thread
+from time import monotonic
 from uuid import UUID
 
 import anyio
@@ -30,6 +31,9 @@ from barhouse.store.postgres import Database
 from barhouse.store.runs import Status, Told, Totals
 
 log = structlog.get_logger()
+
+SETTLING = 5.0
+"""Seconds between two looks at the instruments that are through."""
 
 PATIENCE = 1.0
 """Seconds until it is tried again to get series that another run is at."""
@@ -62,6 +66,9 @@ class Run:
     errors: dict[Series, str | None] = field(default_factory=dict)
     """The series that are through, each with its error."""
     records: int = 0
+    unsettled: dict[Instrument, str | None] = field(default_factory=dict)
+    """Those that are through, but not judged yet, which is done for many together."""
+    settled: float = field(default_factory=monotonic)
 
     def totals(self) -> Totals:
         """What it has come to: a symbol has failed when one of its series has."""
@@ -212,6 +219,7 @@ async def _close_all(run: Run, receive: MemoryObjectReceiveStream[Outcome]) -> N
                 while True:
                     outcomes.append(receive.receive_nowait())
             await anyio.to_thread.run_sync(_close, run, outcomes)
+    await anyio.to_thread.run_sync(_settle, run)
 
 
 def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
@@ -227,7 +235,16 @@ def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
         _write_down(connection, run, [each for each in outcomes if each.series in own], own, now)
         failures.track(connection, {instrument: error is None for instrument, error in through.items()})
         runs.update(connection, run.number, run.totals())
-    books.settle(run.db, through, run.now)
+    run.unsettled |= through
+    if monotonic() - run.settled > SETTLING:
+        _settle(run)
+
+
+def _settle(run: Run) -> None:
+    """Write down how the instruments stand that are through by now."""
+    if run.unsettled:
+        books.settle(run.db, run.unsettled, run.now)
+    run.unsettled, run.settled = {}, monotonic()
 
 
 def _end_of(run: Run, outcome: Outcome) -> Ended:

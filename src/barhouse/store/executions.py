@@ -75,8 +75,17 @@ def create_backfill_state(
     if not symbol.strip():
         raise InvalidParameter("symbol: this is none")
     series = Series(Instrument(symbol, AssetClass.of(asset_class)), Timeframe.of(timeframe))
+    state = State.of(status)
     with db.connection() as connection:
-        return str(opened(connection, [series], State.of(status))[series])
+        made = _created(connection, series) if state is State.PENDING else None
+        return str(made or opened(connection, [series], state)[series])
+
+
+def _created(connection: Connection, series: Series) -> UUID | None:
+    """The short way for a series without an active execution; None if it has one."""
+    names = {"symbol": series.instrument.symbol, "asset_class": series.instrument.asset_class}
+    row = connection.execute(query.create, {**names, "timeframe": series.timeframe}).fetchone()
+    return row[0] if row else None
 
 
 def update_backfill_state(

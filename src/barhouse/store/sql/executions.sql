@@ -1,3 +1,10 @@
+-- name: create
+-- Makes a pending execution of a series that has no active one, and says which; nothing where there is one.
+INSERT INTO backfill_state_persistent (symbol, asset_class, timeframe)
+VALUES (%(symbol)s, %(asset_class)s, %(timeframe)s)
+ON CONFLICT (symbol, asset_class, timeframe) WHERE status IN ('pending', 'in_progress') DO NOTHING
+RETURNING execution_id;
+
 -- name: open
 -- Makes sure that each of some series has an active execution, and says which: new ones with this status.
 WITH wanted AS (
