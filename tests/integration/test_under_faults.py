@@ -132,7 +132,7 @@ def _within(time: datetime, spans: Sequence[Span]) -> bool:
 
 
 WHOSE = ["", "polygon", "yahoo", "binance"]
-WHERE = ["", "", "", "path=aggs", "path=reference", "path=BTC", "path=AAPL", "path=cursor"]
+WHERE = ["", "", "", "path=interval=1d", "path=aggs", "path=reference", "path=BTC", "path=AAPL", "path=cursor"]
 TIMES = [
     "",
     "last=1",
