@@ -33,11 +33,17 @@ def _line(key: str, name: str, row: Row) -> Iterator[str]:
         case "quarantined":
             yield f"barhouse quarantine list {name}   (what came instead, and why it was turned away)"
         case "duplicate":
-            yield f"barhouse duplicates {name}   (which bars share a slot, and what a cleanup would take out)"
+            yield f"barhouse duplicates clean {name} --dry-run   (what a cleanup would take out)"
         case "stale":
             yield f"barhouse backfill {name} --timeframe {row['timeframe']}   (brings what is overdue)"
         case "outlier":
             yield f"barhouse backfill {name} --timeframe {row['timeframe']} --refresh   (asks whether it was restated)"
+            yield f"barhouse correct {name} --timeframe {row['timeframe']} {_fix(row)} --reason WHY --author YOU"
             yield f"barhouse quality acknowledge {row['id']} --author YOU   (if it is as it should be)"
         case _:
             yield f"barhouse quality acknowledge {row['id']} --author YOU   (once you have looked at it)"
+
+
+def _fix(row: Row) -> str:
+    """The bar and its field that a correction would name."""
+    return f"{row['data_point_time']:%Y-%m-%dT%H:%MZ} {row['evidence']['field']}=VALUE"
