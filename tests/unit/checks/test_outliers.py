@@ -171,6 +171,13 @@ def test_a_close_that_the_next_bar_takes_back_is_a_bad_tick(factor: float) -> No
     assert listed(answer)["severity"].to_list() == ["high"]
 
 
+@pytest.mark.parametrize("factor", [2.0, 3.0])
+def test_the_way_back_from_a_bad_close_is_no_split(factor: float) -> None:
+    close = ibm()["close"][210] * factor
+
+    assert faults(found(with_bar(ibm(), 210, close=close, high=close))) == [(time(210), "close", "bad_tick")]
+
+
 @pytest.mark.parametrize(("first", "last"), [(100, 100), (100, 102), (100, 140), (0, 0), (0, 30), (-1, -1)])
 @pytest.mark.parametrize("factor", [100.0, 0.01])
 def test_bars_in_another_unit_are_found_wherever_they_stand(first: int, last: int, factor: float) -> None:
