@@ -76,6 +76,7 @@ def test_four_processes_on_one_key_keep_to_its_quota_and_waste_none_of_it(databa
     assert max(arrivals) - min(arrivals) < needed + 2.0
 
 
+@pytest.mark.every_server
 def test_each_call_stands_behind_those_who_asked_before(db: Database) -> None:
     allowance = Allowance("polygon", KEY, 2, 100.0)
 
@@ -158,6 +159,7 @@ def test_without_a_limit_nobody_waits_but_quiet_is_kept(db: Database) -> None:
     assert timed(held) >= 0.4
 
 
+@pytest.mark.every_server
 def test_weight_of_a_clock_minute_is_given_once(db: Database) -> None:
     told = [quotas.ask(db, MINUTE, uuid4(), weight=4) for _ in range(5)]
     waits = [each.wait for each in told]

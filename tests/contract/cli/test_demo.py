@@ -118,7 +118,8 @@ def test_the_demo_gets_through_faults_of_its_vendors(tmp_path: Path) -> None:
 
     assert under.returncode == 0, under.stderr
     assert counts(under.stdout) == packaged()
-    assert "5 × cut" in under.stdout  # noqa: RUF001
+    # where three of the first five calls fail the circuit opens, and the next vendor is asked
+    assert re.search(r"[345] × cut", under.stdout)  # noqa: RUF001
 
 
 def test_a_script_that_cannot_be_read_ends_the_demo_before_it_begins(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ WITH clock AS MATERIALIZED (
     SELECT %(ticket)s, %(source)s, %(holder)s, leaves_at, %(weight)s FROM due
     ON CONFLICT (id) DO UPDATE SET leaves_at = excluded.leaves_at
 )
-SELECT extract(epoch FROM leaves_at - now)::float8, greatest(extract(epoch FROM held_until - now), 0)::float8,
+SELECT extract(epoch FROM leaves_at - now)::float8, extract(epoch FROM greatest(held_until, now) - now)::float8,
        (SELECT count(*) + 1 FROM others)
 FROM due;
 
@@ -77,7 +77,7 @@ WITH clock AS MATERIALIZED (
     SELECT %(ticket)s, %(source)s, %(holder)s, leaves_at, %(weight)s FROM due
     ON CONFLICT (id) DO UPDATE SET leaves_at = excluded.leaves_at
 )
-SELECT extract(epoch FROM leaves_at - now)::float8, greatest(extract(epoch FROM held_until - now), 0)::float8, weight
+SELECT extract(epoch FROM leaves_at - now)::float8, extract(epoch FROM greatest(held_until, now) - now)::float8, weight
 FROM due;
 
 -- name: withdraw
