@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -23,6 +25,7 @@ from barhouse.flow.backfill import Outcome, Watch, nobody
 from barhouse.flow.ingest import Batch, keep, note
 from barhouse.flow.plan import Piece, Wanted
 from barhouse.flow.run import bring
+from barhouse.flow.standing import standings
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Series, Span, Timeframe
 from barhouse.sources import configured
@@ -30,7 +33,9 @@ from barhouse.sources.base import Source
 from barhouse.sources.fallback import Attempt
 from barhouse.store import executions, runs
 from barhouse.store.executions import State, Step
+from barhouse.store.postgres import Database
 from tests.answers import answer, kept, real
+from tests.integration.embedded_servers import REPOSITORY
 
 NOW = datetime(2013, 3, 2, 12, tzinfo=UTC)
 """A Saturday; the packaged bars end on the Friday before."""
@@ -58,7 +63,7 @@ def at(vendors: str) -> dict[str, Source]:
     )
 
 
-def wanted(db: DatabaseService, *symbols: str) -> list[Wanted]:
+def wanted(db: Database, *symbols: str) -> list[Wanted]:
     series = track(db, [Instrument(symbol) for symbol in symbols], [Timeframe.D1], YEARS.start)
     return [Wanted(each, YEARS) for each in series]
 
@@ -314,3 +319,46 @@ def test_a_run_that_is_broken_off_leaves_nothing_under_way(service: DatabaseServ
     assert (run["status"], run["failed_symbols"]) == ("failed", 0)
     assert run["error_message"] == "Ended in the midst of it; the next backfill of the series goes on there"
     assert not asked(service, "SELECT FROM symbol_failure_tracking")
+
+
+def test_a_killed_run_is_seen_waited_for_and_completed_without_reading_twice(
+    service: DatabaseService, vendors: str
+) -> None:
+    symbols = ("AAPL", "MSFT", "IBM")
+    command = [sys.executable, "-m", "tests.runner", service.url, vendors, *symbols]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("kept ")
+        under_way = {each["symbol"] for each in service.get_active_backfill_states()}
+        living = service.get_scheduler_health()["last_execution"]["status"]
+        process.kill()
+    before = asked(service, "SELECT symbol FROM enrichment_fetch_log")
+    asked(
+        service,
+        "UPDATE backfill_state_persistent SET lease_expires_at = clock_timestamp() - interval '1 s' RETURNING id",
+    )
+
+    ran(service, at(vendors), wanted(service, *symbols))
+
+    assert (under_way, living) == (set(symbols), "running")
+    assert before
+    states = asked(service, "SELECT status, retry_count, records_inserted FROM backfill_state_persistent")
+    assert [tuple(each.values()) for each in states] == [("completed", 1, 291)] * 3
+    fetches = asked(service, "SELECT symbol FROM enrichment_fetch_log WHERE records_inserted > 0 ORDER BY symbol")
+    assert [each["symbol"] for each in fetches] == sorted(symbols)
+    assert asked(service, "SELECT count(*) FROM bar")[0]["count"] == 3 * 291
+
+
+def test_how_far_a_run_is_can_be_seen_beside_the_series(service: DatabaseService) -> None:
+    series = kept(service, "AAPL")
+    other = kept(service, "MSFT")
+    with service.transaction() as connection:
+        active = executions.opened(connection, [series, other])
+        claims = executions.claim(connection, active.values())
+        executions.expect(connection, {active[series]: 1000, active[other]: 0})
+        connection.execute("UPDATE backfill_state_persistent SET bars_done = 250 WHERE symbol = 'AAPL'")
+
+    assert [each.progress for each in standings(service, NOW)] == [(250, 1000), None]
+    with service.connection() as connection:
+        executions.finish(connection, [(claims[active[series]], State.COMPLETED, None)])
+    assert [each.progress for each in standings(service, NOW)] == [None, None]

@@ -57,6 +57,9 @@ def _missing(each: Standing) -> Text:
         ("no source", each.unreachable, "dim"),
     )
     parts = [Text(f"{word} {_spans(spans)}", style) for word, spans, style in kinds if spans]
+    if each.progress:
+        done, expected = each.progress
+        parts.append(Text(f"being read: {done:,} of {expected:,} bars, {100 * done // expected} %", "cyan"))
     return Text("\n").join(parts) if parts else Text("nothing", "green")
 
 

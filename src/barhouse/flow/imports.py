@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from barhouse.flow import sessions
+from barhouse.flow import freshness, sessions
 from barhouse.flow.actions import learn
 from barhouse.flow.ingest import Batch, keep
 from barhouse.model import Series
@@ -35,6 +35,7 @@ def take(db: Database, path: Path, series: Series, *, zone: str, now: datetime) 
     with db.transaction() as connection:
         known = instruments.add_series(connection, series)
     [fetch] = keep(db, Batch([replace(fetched, series=known)], calendar, timedelta(0)), now)
+    freshness.settle(db, [known.instrument.number], now)
     with db.connection() as connection:
         rows = quarantine.listed(connection, known.instrument.number, limit=fetch.quarantined)
     return Imported(fetch, report, [row for row in rows if row["fetch_id"] == fetch.id])

@@ -58,7 +58,7 @@ class Run:
 
     db: Database
     number: UUID
-    wanted: Mapping[Series, Wanted]
+    wanted: Mapping[Series, Sequence[Wanted]]
     began: datetime
     now: datetime
     claims: dict[Series, Claim] = field(default_factory=dict)
@@ -122,7 +122,10 @@ def _begin(db: Database, wanted: Sequence[Wanted], now: datetime) -> Run:
     with db.transaction() as connection:
         runs.bury(connection)
         number = runs.begin(connection, began, len({each.series.instrument for each in wanted}))
-    return Run(db, number, {each.series: each for each in wanted}, began, now)
+    of_series: dict[Series, list[Wanted]] = defaultdict(list)
+    for each in wanted:
+        of_series[each.series].append(each)
+    return Run(db, number, of_series, began, now)
 
 
 @contextmanager
@@ -154,7 +157,8 @@ async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching
     while left := [series for series in run.wanted if series not in run.errors]:
         await anyio.to_thread.run_sync(_claim, run, left)
         if own := [series for series in left if series in run.claims]:
-            pieces = await anyio.to_thread.run_sync(planned, [run.wanted[series] for series in own], run.now)
+            asked = [each for series in own for each in run.wanted[series]]
+            pieces = await anyio.to_thread.run_sync(planned, asked, run.now)
             outcomes += await _bring(run, own, pieces, watching, concurrency)
         else:
             log.info("waiting_for_another_run", series=len(left))
@@ -249,7 +253,8 @@ def _settle(run: Run) -> None:
 
 def _end_of(run: Run, outcome: Outcome) -> Ended:
     series = outcome.series
-    return Ended(series, run.claims[series].execution_id, run.wanted[series].span.end.date(), books.error(outcome))
+    until = max(each.span.end for each in run.wanted[series])
+    return Ended(series, run.claims[series].execution_id, until.date(), books.error(outcome))
 
 
 def _write_down(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,9 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.flow import sessions
 from barhouse.model import AssetClass, Series, Span, Timeframe, at, merged
-from barhouse.store import coverage, instruments
+from barhouse.store import coverage, executions, instruments
 from barhouse.store.coverage import State, Stretch
+from barhouse.store.executions import Progress
 from barhouse.store.postgres import Database
 
 DELAY = timedelta(minutes=15)
@@ -35,13 +36,21 @@ class Standing:
     """Asked, and no source could be read; the next backfill asks again."""
     unreachable: Sequence[Span]
     """What no source has, by its nature."""
+    progress: Progress | None = None
+    """How far a backfill of it is that runs at the moment."""
 
 
 def standings(db: Database, now: datetime) -> list[Standing]:
     """Every series of the warehouse, by symbol."""
     with db.connection() as connection:
         rows = instruments.described(connection)
-    return [_standing(db, row, now) for row in rows]
+        under_way = executions.under_way(connection)
+    found = (_standing(db, row, now) for row in rows)
+    return [replace(each, progress=under_way.get(_name(each.series))) for each in found]
+
+
+def _name(series: Series) -> tuple[str, str, str]:
+    return series.instrument.symbol, series.instrument.asset_class, series.timeframe
 
 
 def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -61,6 +61,13 @@ class Step:
     """What a transaction does for an execution: the claim it stands on, and how many expected bars it settles."""
 
     claim: Claim
+    expected: int
+
+
+class Progress(NamedTuple):
+    """How far an execution has come, in bars that ought to be there."""
+
+    done: int
     expected: int
 
 
@@ -124,9 +131,10 @@ def known(execution_id: str) -> UUID | None:
         return None
 
 
-def under_way(connection: Connection) -> list[dict[str, Any]]:
-    """The executions at which a living worker is: `symbol, …, owner, started_at, bars_done, bars_expected`."""
-    return _rows(connection, query.under_way)
+def under_way(connection: Connection) -> dict[tuple[str, str, str], Progress]:
+    """How far the executions are at which a living worker is, by symbol, asset class and timeframe."""
+    rows = connection.execute(query.under_way)
+    return {(symbol, kind, timeframe): Progress(*told) for symbol, kind, timeframe, *told in rows}
 
 
 def opened(connection: Connection, wanted: Collection[Series], status: State = State.PENDING) -> dict[Series, UUID]:

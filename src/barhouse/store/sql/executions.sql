@@ -57,11 +57,10 @@ WHERE status = 'in_progress'
 ORDER BY started_at, id;
 
 -- name: under_way
--- How far the executions have come whose workers live, oldest first.
-SELECT symbol, asset_class, timeframe, owner, started_at, bars_done, bars_expected
+-- How far the executions have come whose workers live, and know how much there is to do.
+SELECT symbol, asset_class, timeframe, bars_done, bars_expected
 FROM backfill_state_persistent
-WHERE status = 'in_progress' AND lease_expires_at > clock_timestamp() AND bars_expected IS NOT NULL
-ORDER BY started_at, id;
+WHERE status = 'in_progress' AND lease_expires_at > clock_timestamp() AND bars_expected > 0;
 
 -- name: claim
 -- Gives out those of some executions that nobody holds; one that was dropped too often before is failed instead.
