@@ -49,30 +49,62 @@ CREATE INDEX IF NOT EXISTS idx_enrichment_fetch_series_stamped
     ON enrichment_fetch_log (symbol, asset_class, timeframe, stamped_at);
 
 -- Bars of other tools bear a fetch of their own too: one row a transaction, series and source, or nobody could say since
--- when they are there. Which row that is, the transaction remembers in a setting that ends, and is rolled back, with it.
-CREATE OR REPLACE FUNCTION market_data_fetch(
-    key integer, frame smallint, told_by text, "time" timestamptz, length interval, stamped timestamptz
-)
+-- when they are there. Which row that is, the transaction remembers in a setting that ends, and is rolled back, with it;
+-- what came of it is counted and stamped once, at the commit: counting bar by bar took 74 s for 16,000 of them, this 4 s.
+CREATE TABLE IF NOT EXISTS market_data_write (
+    fetch_id bigint PRIMARY KEY,
+    instrument integer NOT NULL,
+    timeframe smallint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+
+COMMENT ON TABLE market_data_write IS 'What a transaction writes through market_data; empty after its commit.';
+
+CREATE OR REPLACE FUNCTION market_data_settle()
+RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    written record;
+    before integer := (SELECT records_inserted FROM enrichment_fetch_log WHERE id = NEW.fetch_id);
+    stamped timestamptz := clock_timestamp();
+BEGIN
+    SELECT count(*) AS bars, min(bar.time) AS first, max(bar.time) AS last,
+           max(bar.time) + make_interval(mins => max(t.minutes)) AS "end"
+    INTO written
+    FROM bar JOIN timeframe t ON t.code = bar.timeframe
+    WHERE bar.instrument = NEW.instrument AND bar.timeframe = NEW.timeframe AND bar.fetch_id = NEW.fetch_id;
+    UPDATE enrichment_fetch_log
+    SET records_fetched = written.bars, records_inserted = written.bars, stamped_at = stamped,
+        span_start = written.first, span_end = written."end"
+    WHERE id = NEW.fetch_id;
+    UPDATE series
+    SET revision = revision + 1, revised_at = stamped, bars = bars + written.bars - before,
+        first_bar = least(first_bar, written.first), last_bar = greatest(last_bar, written.last)
+    WHERE instrument = NEW.instrument AND timeframe = NEW.timeframe;
+    DELETE FROM market_data_write WHERE fetch_id = NEW.fetch_id;
+    RETURN NULL;
+END
+$$;
+
+DROP TRIGGER IF EXISTS market_data_settle ON market_data_write;
+CREATE CONSTRAINT TRIGGER market_data_settle AFTER INSERT ON market_data_write
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION market_data_settle();
+
+CREATE OR REPLACE FUNCTION market_data_fetch(key integer, frame smallint, told_by text)
 RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     told text := coalesce(told_by, 'sql');
     setting text := 'barhouse.fetch_' || key || '_' || frame || '_' || md5(told);
     number bigint := nullif(current_setting(setting, true), '')::bigint;
 BEGIN
-    IF number IS NOT NULL THEN
-        UPDATE enrichment_fetch_log
-        SET records_fetched = records_fetched + 1, records_inserted = records_inserted + 1, stamped_at = stamped,
-            span_start = least(span_start, $4), span_end = greatest(span_end, $4 + length)
-        WHERE id = number;
-        RETURN number;
+    IF number IS NULL THEN
+        INSERT INTO series (instrument, timeframe, tracked) VALUES (key, frame, false) ON CONFLICT DO NOTHING;
+        INSERT INTO enrichment_fetch_log (symbol, asset_class, timeframe, source, success)
+        SELECT i.symbol, i.asset_class, t.name, told, true
+        FROM instrument i, timeframe t
+        WHERE i.id = key AND t.code = frame
+        RETURNING id INTO number;
+        PERFORM set_config(setting, number::text, true);
     END IF;
-    INSERT INTO enrichment_fetch_log (symbol, asset_class, timeframe, source, span_start, span_end, calls,
-        records_fetched, records_inserted, success, stamped_at)
-    SELECT i.symbol, i.asset_class, t.name, told, $4, $4 + length, 0, 1, 1, true, stamped
-    FROM instrument i, timeframe t
-    WHERE i.id = key AND t.code = frame
-    RETURNING id INTO number;
-    PERFORM set_config(setting, number::text, true);
     RETURN number;
 END
 $$;
@@ -81,11 +113,9 @@ CREATE OR REPLACE FUNCTION market_data_insert()
 RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     key integer;
-    frame smallint;
-    length interval;
-    stamped timestamptz;
+    frame smallint := (SELECT code FROM timeframe WHERE name = NEW.timeframe);
+    number bigint;
 BEGIN
-    SELECT code, make_interval(mins => minutes) INTO frame, length FROM timeframe WHERE name = NEW.timeframe;
     IF NEW.symbol IS NULL OR NEW."time" IS NULL THEN
         RAISE EXCEPTION 'A bar in market_data needs symbol, timeframe and time';
     END IF;
@@ -94,7 +124,7 @@ BEGIN
     END IF;
     key := market_data_instrument(NEW.symbol, NEW.asset_class);
     PERFORM pg_advisory_xact_lock(key, frame);
-    stamped := clock_timestamp();
+    number := market_data_fetch(key, frame, NEW.source);
     INSERT INTO bar (
         instrument, timeframe, time, open, high, low, close, volume, vwap, trades, quote_volume,
         taker_buy_volume, taker_sell_volume, open_interest, funding_rate, liquidations_long,
@@ -104,17 +134,10 @@ BEGIN
         key, frame, NEW."time", NEW.open, NEW.high, NEW.low, NEW.close, NEW.volume, NEW.vwap, NEW.trades,
         NEW.quote_volume, NEW.taker_buy_volume, NEW.taker_sell_volume, NEW.open_interest, NEW.funding_rate,
         NEW.liquidations_long, NEW.liquidations_short, NEW.long_short_ratio, NEW.exchange_inflow, NEW.quality_score,
-        market_data_fetch(key, frame, NEW.source, NEW."time", length, stamped), market_data_source(NEW.source),
+        number, market_data_source(NEW.source),
         coalesce(NEW.extended, false), coalesce(NEW.forming, false), coalesce(NEW.validated, false), NEW.flags
     );
-    INSERT INTO series (instrument, timeframe, tracked, revision, revised_at, bars, first_bar, last_bar)
-    VALUES (key, frame, false, 1, stamped, 1, NEW."time", NEW."time")
-    ON CONFLICT (instrument, timeframe) DO UPDATE SET
-        revision = series.revision + 1,
-        revised_at = stamped,
-        bars = series.bars + 1,
-        first_bar = least(series.first_bar, EXCLUDED.first_bar),
-        last_bar = greatest(series.last_bar, EXCLUDED.last_bar);
+    INSERT INTO market_data_write (fetch_id, instrument, timeframe) VALUES (number, key, frame) ON CONFLICT DO NOTHING;
     SELECT market_data.* INTO NEW FROM market_data WHERE id = bar_id(key, frame, NEW."time")
         AND symbol = NEW.symbol AND timeframe = NEW.timeframe AND "time" = NEW."time";
     RETURN NEW;

@@ -240,12 +240,14 @@ def write_through_the_view(db: Database, series: Series, event: Foreign, model: 
     if time in model.bars:
         return
     with db.transaction() as connection:
-        connection.execute(
+        row = connection.execute(
             "INSERT INTO market_data (symbol, asset_class, timeframe, time, open, high, low, close, volume, source) "
-            "VALUES (%s, 'stock', '1d', %s, %s, %s, %s, %s, %s, %s)",
+            "VALUES (%s, 'stock', '1d', %s, %s, %s, %s, %s, %s, %s) RETURNING fetch_id",
             [series.instrument.symbol, time, *(values[name] for name in FIELDS[:5]), event.source],
-        )
-    model.bars[time] = Stored(values, event.source, False, None, values)
+        ).fetchone()
+    assert row is not None
+    assert row[0] is not None
+    model.bars[time] = Stored(values, event.source, False, row[0], values)
 
 
 def stored(db: Database, series: Series) -> dict[datetime, Any]:

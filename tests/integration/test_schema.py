@@ -124,11 +124,12 @@ def test_two_rows_of_one_slot_can_come_to_be_stored(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         for stamp in ("2020-01-02 00:00Z", "2020-01-02 05:00Z"):
             connection.execute("INSERT INTO market_data (symbol, timeframe, time) VALUES ('AAPL', '1d', %s)", [stamp])
+        connection.commit()
 
         row = connection.execute("SELECT bars, revision, tracked, last_bar - first_bar FROM series").fetchone()
 
     assert row is not None
-    assert row[:3] == (2, 2, False)
+    assert row[:3] == (2, 1, False)
     assert row[3].total_seconds() == 5 * 3600
 
 
@@ -201,6 +202,7 @@ def test_rows_of_other_tools_bear_a_fetch_of_their_own_one_a_transaction_series_
             connection.execute(insert, [symbol, datetime(2020, 1, day, tzinfo=UTC), source])
         connection.commit()
         connection.execute(insert, ["A", datetime(2020, 1, 7, tzinfo=UTC), "me"])
+        connection.commit()
 
         logged = connection.execute(
             """
@@ -221,6 +223,24 @@ def test_rows_of_other_tools_bear_a_fetch_of_their_own_one_a_transaction_series_
         ("B", "me", 1, 1, True, True, 1, True),
         ("A", "me", 1, 1, True, True, 1, True),
     ]
+
+
+def test_many_rows_of_another_tool_are_counted_once_at_the_commit(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO market_data (symbol, timeframe, time, close) SELECT 'A', '1m', "
+            "timestamptz '2020-01-01' + n * interval '1 minute', 1 FROM generate_series(0, 499) AS n"
+        )
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        connection.execute("INSERT INTO market_data (symbol, timeframe, time) VALUES ('A', '1m', '2020-01-02')")
+        connection.commit()
+
+        counted = connection.execute(
+            "SELECT bars, revision, records_inserted, span_end - span_start = interval '1 day 1 minute', "
+            "(SELECT count(*) FROM market_data_write) FROM series, enrichment_fetch_log"
+        ).fetchall()
+
+    assert counted == [(501, 2, 501, True, 0)]
 
 
 def test_a_row_that_is_rolled_back_takes_its_fetch_with_it(database_url: str) -> None:

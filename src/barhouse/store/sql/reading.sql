@@ -37,7 +37,8 @@ SELECT (SELECT count(*) FROM instrument) AS instruments, count(*) AS series,
        count(*) FILTER (WHERE tracked) AS tracked, coalesce(sum(bars), 0)::bigint AS bars,
        min(first_bar) AS first_bar, max(last_bar) AS last_bar, max(revised_at) AS revised_at,
        (SELECT count(*) FROM quarantine WHERE status = 'quarantined') AS quarantined,
-       (SELECT count(*) FROM enrichment_fetch_log WHERE created_at > now() - interval '1 day') AS fetches,
+       (SELECT count(*) FROM enrichment_fetch_log
+        WHERE created_at > now() - interval '1 day' AND calls > 0) AS fetches,
        (SELECT count(*) FROM enrichment_fetch_log
         WHERE created_at > now() - interval '1 day' AND NOT success) AS failed_fetches
 FROM series;
