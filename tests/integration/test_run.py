@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import polars as pl
 import psycopg
 import pytest
 
@@ -22,6 +23,7 @@ from barhouse.config import Settings
 from barhouse.errors import LeaseLost, SourceUnavailable
 from barhouse.flow import sessions
 from barhouse.flow.backfill import Outcome, Watch, nobody
+from barhouse.flow.computed import recorded
 from barhouse.flow.ingest import Batch, keep, note
 from barhouse.flow.plan import Piece, Wanted
 from barhouse.flow.run import bring
@@ -362,3 +364,14 @@ def test_how_far_a_run_is_can_be_seen_beside_the_series(service: DatabaseService
     with service.connection() as connection:
         executions.finish(connection, [(claims[active[series]], State.COMPLETED, None)])
     assert [each.progress for each in standings(service, NOW)] == [None, None]
+
+
+def test_a_computation_that_fails_is_written_down(service: DatabaseService) -> None:
+    series = kept(service, "AAPL")
+
+    with pytest.raises(pl.exceptions.ComputeError), recorded(service, [series]):
+        raise pl.exceptions.ComputeError("no such thing")
+
+    [told] = asked(service, "SELECT * FROM enrichment_compute_log")
+    assert (told["symbol"], told["success"], told["features_computed"]) == ("AAPL", False, 0)
+    assert told["error_details"] == "ComputeError: no such thing"

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import polars as pl
 
 from barhouse.features import registry
 from barhouse.model import AssetClass, Series
+from barhouse.store import computations
 from barhouse.store.computations import Computation
+from barhouse.store.postgres import Database
+
+
+@contextmanager
+def recorded(db: Database, series: Iterable[Series]) -> Iterator[None]:
+    """A computation of features that is written down where it fails, whatever becomes of the bars."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, ArithmeticError, LookupError, ValueError) as cause:
+        failed = [Computation(each, error=f"{type(cause).__name__}: {cause}") for each in series]
+        with db.connection() as connection:
+            computations.log(connection, failed)
+        raise
 
 
 def computed(series: Iterable[Series], features: pl.DataFrame, seconds: float) -> dict[int, Computation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
@@ -15,7 +15,7 @@ from barhouse import checks
 from barhouse.calendar import Calendar
 from barhouse.flow import adjusting, holes
 from barhouse.flow.actions import learn, reconsider
-from barhouse.flow.computed import computed
+from barhouse.flow.computed import computed, recorded
 from barhouse.flow.enrich import KEY, Kind, enrich
 from barhouse.model import ALWAYS_OPEN, BARS, MEASURES, Series, Timeframe, at
 from barhouse.sources.base import Fetched
@@ -92,10 +92,7 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
         ranks = _outranked(connection, batch)
         difference = bars.compared(db, connection, sound, batch.timeframe, source=source, outranks=ranks)
         stamps, features = _write(db, connection, batch, difference, source, ids)
-        told = [
-            replace(each, features=features.get(each.series.instrument.number, 0))
-            for each in _told(batch, ids, sifted, sound, difference, stamps)
-        ]
+        told = _told(batch, ids, sifted, sound, difference, stamps, features)
         _write_down(connection, batch, difference, source, ids, stamps)
         _set_aside(connection, batch, sifted, source, ids)
         fetches.log(connection, told)
@@ -171,9 +168,10 @@ def _write(
     fresh = _merged(difference, held).with_columns(source=pl.lit(source, pl.Int16))
     splits = actions.splits(connection, _keys(batch))
     expects = batch.fetched[0].expects
-    began = perf_counter()
-    enriched = enrich(db, fresh, batch.kind, splits=splits, read=read, moved=moved, expects=expects)
-    told = computed((each.series for each in batch.fetched), enriched.features, perf_counter() - began)
+    every, began = [each.series for each in batch.fetched], perf_counter()
+    with recorded(db, every):
+        enriched = enrich(db, fresh, batch.kind, splits=splits, read=read, moved=moved, expects=expects)
+    told = computed(every, enriched.features, perf_counter() - began)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
     _store(connection, rows, difference, held, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)
@@ -231,6 +229,7 @@ def _told(
     sound: pl.DataFrame,
     difference: Difference,
     stamps: dict[int, datetime],
+    features: dict[int, int],
 ) -> list[Fetch]:
     """What came of each fetch, in figures that add up."""
     inserted, updated = _counts(difference.new), _counts(difference.changed)
@@ -250,6 +249,7 @@ def _told(
             response_ms=each.response_ms,
             quota=each.quota_remaining,
             stamped_at=stamps.get(key),
+            features=features.get(key, 0),
         )
         for key, each in zip(_keys(batch), batch.fetched, strict=True)
     ]
