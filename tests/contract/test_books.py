@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -18,7 +18,8 @@ from barhouse.model import AssetClass, Instrument, Series, Timeframe
 from barhouse.store import instruments
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
-MALFORMED = ["", "nothing", "0000", str(uuid4())[:-1], None, 7, "\x00"]
+UNKNOWN = "6f0e8d3c-3c0e-4a0a-9d53-3a4c3c1b8f10"
+MALFORMED = ["", "nothing", "0000", UNKNOWN[:-1], None, 7, "\x00"]
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_finished_state_never_goes_back(service: DatabaseService, end: str, la
     assert row(service, execution) == before
 
 
-@pytest.mark.parametrize("execution", [*MALFORMED, str(uuid4())])
+@pytest.mark.parametrize("execution", [*MALFORMED, UNKNOWN])
 def test_an_id_that_nobody_knows_or_that_is_none_changes_nothing(service: DatabaseService, execution: Any) -> None:
     assert service.update_backfill_state(execution, "completed") is False
     assert service.update_scheduler_execution_log(execution, NOW, 1, 0, 5) is False
