@@ -14,7 +14,8 @@ import polars as pl
 
 from barhouse import checks
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import ALWAYS_OPEN, BARS, INSTANT, PRICES, AssetClass, Series, Span, Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.store.postgres import Database

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from barhouse.flow import sessions
+from barhouse.flow.batch import Batch
 from barhouse.flow.causes import EVERYTHING
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.ingest import keep
 from barhouse.flow.judging import found, groups, seen
 from barhouse.flow.sweep import detect_data_anomalies, sweep
 from barhouse.model import BARS, Instrument, Series, Span, Timeframe

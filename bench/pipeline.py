@@ -18,7 +18,8 @@ from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
 from barhouse.config import Settings
 from barhouse.flow import run, sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.flow.plan import Wanted
 from barhouse.model import Series, Span, Timeframe
 from barhouse.sources import configured

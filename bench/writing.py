@@ -11,7 +11,8 @@ import psycopg
 
 from barhouse.calendar import Calendar
 from barhouse.flow.backfill import KEEPERS
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.store import bars

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import psycopg
 
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.store.postgres import Database
 from tests.answers import answer, kept, real
 from tests.servers import Server

@@ -22,7 +22,8 @@ from barhouse.config import Settings
 from barhouse.errors import InvalidParameter
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import ACTIONS, INSTANT, Series, instant
 from barhouse.store.postgres import Database
 from tests.answers import answer, kept, real

@@ -12,7 +12,8 @@ from fastapi.testclient import TestClient
 from barhouse import DatabaseService
 from barhouse.errors import AmbiguousSymbol, InvalidParameter, InvalidTimeframe
 from barhouse.flow import freshness, sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.flow.track import track
 from barhouse.model import AssetClass, Instrument, Timeframe
 from tests.answers import answer, kept, real

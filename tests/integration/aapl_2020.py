@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 
 from barhouse.flow import actions, sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import ACTIONS, Series
 from barhouse.store import actions as stored_actions
 from barhouse.store.postgres import Database

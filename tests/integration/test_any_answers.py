@@ -17,7 +17,8 @@ from polars.testing import assert_frame_equal
 from barhouse import features
 from barhouse.calendar import Calendar
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import ACTIONS, AssetClass, Series, Span, Timeframe
 from barhouse.store import actions
 from barhouse.store.fetches import Fetch

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 from barhouse.database import DatabaseService
 from barhouse.errors import InvalidTimeframe, UnknownSymbol
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import Timeframe
 from tests.answers import answer, kept, real
 from tests.integration.doubled import BARS, TUESDAY, asked, done, featured, written

@@ -10,8 +10,9 @@ import pytest
 
 from barhouse.errors import InvalidParameter, UnknownBar
 from barhouse.flow import sessions
+from barhouse.flow.batch import Batch
 from barhouse.flow.correct import Corrected, correct
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.ingest import keep
 from barhouse.model import Series
 from barhouse.store import history
 from barhouse.store.fetches import Fetch

@@ -9,7 +9,8 @@ import pytest
 
 from barhouse.errors import SourceUnavailable
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep, note
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep, note
 from barhouse.model import INSTANT, Series, Span, Timeframe
 from barhouse.sources.fallback import Attempt
 from barhouse.store.postgres import Database

@@ -16,7 +16,8 @@ import pytest
 from barhouse import features
 from barhouse.errors import BarhouseError, CannotServe, SourceUnavailable
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep, note
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep, note
 from barhouse.model import ACTIONS, Series, Span, Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt

@@ -18,7 +18,8 @@ from barhouse import features
 from barhouse.database import DatabaseService
 from barhouse.errors import Conflict, InvalidParameter, UnknownRecord
 from barhouse.flow import imports, sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import ACTIONS, Series, Timeframe
 from barhouse.sources.base import Fetched
 from barhouse.store import instruments

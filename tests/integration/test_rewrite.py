@@ -12,8 +12,9 @@ from polars.testing import assert_frame_equal
 from barhouse import features
 from barhouse.errors import UnknownBar
 from barhouse.flow import sessions
+from barhouse.flow.batch import Batch
 from barhouse.flow.enrich import Kind
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.ingest import keep
 from barhouse.flow.rewrite import PLACED, rewrite
 from barhouse.model import INSTANT, Series
 from barhouse.store import bars

@@ -23,8 +23,9 @@ from barhouse.config import Settings
 from barhouse.errors import LeaseLost, SourceUnavailable
 from barhouse.flow import sessions
 from barhouse.flow.backfill import Outcome, Watch, nobody
+from barhouse.flow.batch import Batch
 from barhouse.flow.computed import recorded
-from barhouse.flow.ingest import Batch, keep, note
+from barhouse.flow.ingest import keep, note
 from barhouse.flow.plan import Piece, Wanted
 from barhouse.flow.run import bring
 from barhouse.flow.standing import standings

@@ -12,10 +12,11 @@ import pytest
 
 from barhouse.errors import UnknownSymbol
 from barhouse.flow import sessions
+from barhouse.flow.batch import Batch
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.choosing import chosen
 from barhouse.flow.imports import take
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.ingest import keep
 from barhouse.flow.quality import listed_anomalies
 from barhouse.flow.sweep import detect_data_anomalies, sweep
 from barhouse.model import AssetClass, Instrument, Series, Timeframe

@@ -17,10 +17,11 @@ from polars.testing import assert_frame_equal
 
 from barhouse.errors import Conflict, InvalidParameter
 from barhouse.flow import sessions
+from barhouse.flow.batch import Batch
 from barhouse.flow.cleanup import cleanup_duplicate_records, undo_cleanup
 from barhouse.flow.correct import correct
 from barhouse.flow.enrich import Kind
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.ingest import keep
 from barhouse.flow.quarantine import release
 from barhouse.flow.rewrite import PLACED, rewrite
 from barhouse.model import INSTANT, Series, Span

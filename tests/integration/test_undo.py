@@ -15,7 +15,8 @@ from polars.testing import assert_frame_equal
 from barhouse.database import DatabaseService
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 from tests.answers import answer, kept, real

@@ -17,7 +17,8 @@ from barhouse.calendar import Calendar
 from barhouse.errors import LeaseLost, SourceError
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
-from barhouse.flow.ingest import Batch, keep, note
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep, note
 from barhouse.flow.plan import Piece
 from barhouse.model import EARLIEST, AssetClass, Series, Span, merged
 from barhouse.sources import fallback

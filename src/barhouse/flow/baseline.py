@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from barhouse.flow import sessions
-from barhouse.flow.ingest import Batch, keep, note
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep, note
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.model import Series
 from barhouse.sources import fallback

@@ -9,7 +9,8 @@ from typing import Any
 
 from barhouse.flow import freshness, sessions
 from barhouse.flow.actions import learn
-from barhouse.flow.ingest import Batch, keep
+from barhouse.flow.batch import Batch
+from barhouse.flow.ingest import keep
 from barhouse.model import Series
 from barhouse.sources import file
 from barhouse.sources.actions import read_actions

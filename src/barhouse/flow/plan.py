@@ -10,7 +10,7 @@ from itertools import pairwise
 from barhouse.calendar import Calendar
 from barhouse.errors import SettingsError
 from barhouse.flow import sessions
-from barhouse.flow.ingest import revisit
+from barhouse.flow.batch import revisit
 from barhouse.model import AssetClass, Series, Span, merged
 from barhouse.sources.base import Source
 from barhouse.sources.order import ORDER
