@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
+from polars.lazyframe.group_by import LazyGroupBy
 
 from barhouse.checks.limits import beyond
 
@@ -50,34 +53,41 @@ def candidates(ground: pl.DataFrame, *, stride: int) -> pl.DataFrame:
     """
     marked = ground.lazy().with_columns(moved=moved().fill_null(value=False))
     found = marked.filter(pl.col("moved") | spikes().fill_null(value=False)).collect()
-    beside = [*range(-NEAR, 0), *range(1, NEAR + 1)]
-    ranges = near(ground, found, "h", beside) / near(ground, found, "l", beside)
-    around = found.select(
-        _level(ground, found, range(-NEAR, 0)).alias("before"),
-        _level(ground, found, range(1, NEAR + 1)).alias("after"),
-        near(ground, found, "v", [stride * k for k in range(-USUAL, USUAL + 1) if k]).list.median().alias("usual"),
-        ranges.list.median().log().alias("calm"),
-        near(ground, found, "v", list(range(-USUAL, 0))).list.median().alias("usual_before"),
-        near(ground, found, "v", list(range(1, USUAL + 1))).list.median().alias("usual_after"),
-        near(ground, found, "shares", [-1]).list.first().alias("shares_before"),
-        near(ground, found, "session", [-1]).list.first().alias("session_before"),
-        near(ground, found, "close", [1]).list.first().alias("next_close"),
+    strides = [stride * step for step in range(-USUAL, USUAL + 1) if step]
+    beside = neighbours(ground, found, [*range(-USUAL, USUAL + 1), *strides])
+    step = pl.col("step")
+    close_by = step.is_between(-NEAR, NEAR) & (step != 0)
+    around = beside.agg(
+        before=pl.col("c").filter(step.is_between(-NEAR, -1)).median(),
+        after=pl.col("c").filter(step.is_between(1, NEAR)).median(),
+        usual=pl.col("v").filter(step.is_in(strides)).median(),
+        calm=(pl.col("h") / pl.col("l")).filter(close_by).median().log(),
+        usual_before=pl.col("v").filter(step.is_between(-USUAL, -1)).median(),
+        usual_after=pl.col("v").filter(step.is_between(1, USUAL)).median(),
+        shares_before=pl.col("shares").filter(step == -1).first(),
+        session_before=pl.col("session").filter(step == -1).first(),
+        next_close=pl.col("close").filter(step == 1).first(),
     )
-    return found.hstack(around)
+    return found.hstack(around.collect().drop("number"))
 
 
-def near(ground: pl.DataFrame, found: pl.DataFrame, column: str, steps: list[int]) -> pl.Series:
-    """Lists of a column's values so many rows away from each found one, as far as they are of the same series."""
-    rows = found.select(
-        "instrument", number=pl.int_range(pl.len()), at=pl.concat_list(pl.col("row") + step for step in steps)
-    ).explode("at", empty_as_null=False)
-    inside = rows["at"].is_between(0, ground.height - 1)
-    at = rows["at"].clip(0, ground.height - 1)
-    own = inside & (ground["instrument"].gather(at) == rows["instrument"])
-    values = ground[column].gather(at).to_frame("value").select(pl.when(own).then("value")).to_series()
-    lists = pl.DataFrame({"number": rows["number"], "value": values}).group_by("number", maintain_order=True)
-    return lists.agg(pl.col("value").drop_nulls())["value"]
+BESIDE = ("c", "h", "l", "v", "close", "shares", "session", "opens", "closes")
+"""What is known of the bars around one."""
 
 
-def _level(ground: pl.DataFrame, found: pl.DataFrame, steps: range) -> pl.Series:
-    return near(ground, found, "c", list(steps)).list.median()
+def neighbours(ground: pl.DataFrame, found: pl.DataFrame, steps: Iterable[int]) -> LazyGroupBy:
+    """The rows of `ground` so many `step`s away from each found one, by its `number`: `BESIDE`.
+
+    They are null where there is none in the same series.
+    """
+    numbered = found.lazy().select("row", own="instrument", number=pl.int_range(pl.len()))
+    every = numbered.join(pl.LazyFrame({"step": sorted(set(steps))}), how="cross", maintain_order="left_right")
+    aim = pl.col("row") + pl.col("step")
+    values = {name: pl.lit(ground[name]).gather("at") for name in BESIDE}
+    same = pl.lit(ground["instrument"]).gather("at") == pl.col("own")
+    beside = every.with_columns(at=aim.clip(0, ground.height - 1)).select(
+        "number",
+        "step",
+        *(pl.when(same & (aim == pl.col("at"))).then(each).alias(name) for name, each in values.items()),
+    )
+    return beside.group_by("number", maintain_order=True)

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from barhouse.checks.verdicts import LOUD, SPLITS, UNITS, Verdict, at_work, near_ratio
+from barhouse.checks.verdicts import LOUD, SPLITS, UNITS, Verdict, near_ratio
 
 STEP = math.log(1.25)
 """The logarithm of the smallest step that is looked at here."""
@@ -100,7 +100,7 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
     )
     inner = (length <= pl.col("left")) & (length <= pl.col("right") - pl.col("end"))
     known = _ratio_of(paired, splits)
-    any_ratio = (length <= SHORT) & ~at_work()
+    any_ratio = (length <= SHORT) & ~pl.col("at_work")
     return (
         paired.with_columns(known)
         .filter(inverse & inner & (any_ratio | ((length <= LONG) & pl.col("verdict").is_not_null())))

@@ -53,8 +53,8 @@ def outliers(
     broken = impossible(there)
     ground = grounded(there.filter(~broken), splits, calendar, timeframe)
     nights = timeframe.intraday and calendar.name != ALWAYS_OPEN
-    found = seen(candidates(ground, stride=calendar.per_session(timeframe) if nights else 1))
-    found = with_witnesses(found, finer or {}, coarser or {}, calendar)
+    moved = candidates(ground, stride=calendar.per_session(timeframe) if nights else 1)
+    found = seen(with_witnesses(moved, finer or {}, coarser or {}, calendar))
     shares = asset_class is not AssetClass.CRYPTO
     told = _told(ground, found, levels(ground, found, splits, shares=shares), timeframe)
     rows = [_impossible(there.filter(broken)), _shifted(bars, calendar, timeframe), listed(ground, found, told)]

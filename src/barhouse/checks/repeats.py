@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from barhouse.calendar import Calendar
-from barhouse.checks.candidates import near
+from barhouse.checks.candidates import neighbours
 from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
 
 LOOK_BACK = 20
@@ -38,14 +38,17 @@ def unfinished(ground: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     newest = ground.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
     if timeframe.intraday:
         return newest.select("row").clear()
-    steps = list(range(-LOOK_BACK, 0))
-    ranged = ground.with_columns(range=pl.col("h") - pl.col("l"), length=pl.col("closes") - pl.col("opens"))
-    usual = {name: near(ranged, newest, name, steps) for name in ("v", "range", "length")}
-    whole = newest["closes"] - newest["opens"] >= usual["length"].list.median()
-    thin = (newest["v"] < THIN * usual["v"].list.median()) & (
-        newest["h"] - newest["l"] < NARROW * usual["range"].list.median()
+    before = neighbours(ground, newest, range(-LOOK_BACK, 0)).agg(
+        count=pl.col("v").count(),
+        usual=pl.col("v").median(),
+        range=(pl.col("h") - pl.col("l")).median(),
+        length=(pl.col("closes") - pl.col("opens")).median(),
     )
-    return newest.filter(thin & whole & (usual["v"].list.len() == LOOK_BACK)).select("row")
+    whole = pl.col("closes") - pl.col("opens") >= pl.col("length")
+    thin = pl.col("v") < THIN * pl.col("usual")
+    narrow = pl.col("h") - pl.col("l") < NARROW * pl.col("range")
+    beside = newest.hstack(before.collect().drop("number"))
+    return beside.filter(thin & narrow & whole & (pl.col("count") == LOOK_BACK)).select("row")
 
 
 def shifted(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:

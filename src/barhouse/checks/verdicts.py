@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from barhouse.checks.ground import BASIS
-from barhouse.checks.witness import denied, shown
+from barhouse.checks.witness import denied, moved_on, shown
 
 
 class Verdict(StrEnum):
@@ -82,16 +82,21 @@ VERY_FAR = math.log(2)
 
 
 def seen(candidates: pl.DataFrame) -> pl.DataFrame:
-    """The candidates with how far (logarithms) each price is outside the close before and the open after: `out_o` …
-    `out_c`; the `field` at fault and its `reach` beyond all that is sound; whether the `whole` bar is off; `times` the
-    usual volume; `sigma` of the usual returns."""
+    """The candidates (`witness.with_witnesses`) with how far (logarithms) each price is outside the close before and
+    the open after: `out_o` … `out_c`; the `field` at fault and its `reach` beyond all that is sound; whether the
+    `whole` bar is off; `times` the usual volume; `sigma` of the usual returns; and what the verdicts ask for."""
     usual = pl.when(pl.col("usual") > 0).then("usual")
     sigma = 1.4826 * pl.col("deviation").fill_null(UNKNOWN)
     outs = {f"out_{name}": _outside(name, "p", "no") for name in BASIS}
     return (
-        candidates.with_columns(**outs, times=pl.col("v") / usual, sigma=sigma)
+        candidates.lazy()
+        .with_columns(**outs, times=pl.col("v") / usual, sigma=sigma)
         .with_columns(field=_field(), whole=_whole())
         .with_columns(reach=_reach())
+        .with_columns(moved_within=moved_on("seen"), moved_around=moved_on("around"))
+        .with_columns(denied=denied(), shown=shown())
+        .with_columns(at_work=at_work(), island=island(), wick=wick())
+        .collect()
     )
 
 
@@ -153,7 +158,7 @@ def at_work() -> pl.Expr:
         .then(NOT_LOUD)
         .otherwise(LOUD)
     )
-    return (pl.col("times") > limit).fill_null(value=False) & ~denied()
+    return (pl.col("times") > limit).fill_null(value=False) & ~pl.col("denied")
 
 
 def island() -> pl.Expr:
@@ -165,7 +170,7 @@ def island() -> pl.Expr:
     whole = pl.col("whole") & ((pl.col("o") / pl.col("p")).log().abs() >= 0.6 * pl.col("reach"))
     alone = ~pl.col("whole") & (_at_the_end() | (pl.col("reach") > FAR))
     return_ = taken_back() & (whole | alone)
-    return (pl.col("field") == "close") & (pl.col("reach") >= far) & (return_ | denied()) & ~shown()
+    return (pl.col("field") == "close") & (pl.col("reach") >= far) & (return_ | pl.col("denied")) & ~pl.col("shown")
 
 
 def sure() -> pl.Expr:
@@ -186,8 +191,8 @@ def wick() -> pl.Expr:
     stir = pl.max_horizontal(STIR * pl.col("calm"), pl.when(busy).then(BUSY_STIR).otherwise(OWN_STIR) * own)
     off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
     far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
-    enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & denied())
-    return (pl.col("field") != "close") & enough & pl.col("no").is_not_null() & ~shown()
+    enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & pl.col("denied"))
+    return (pl.col("field") != "close") & enough & pl.col("no").is_not_null() & ~pl.col("shown")
 
 
 def _busy() -> pl.Expr:
@@ -213,10 +218,12 @@ def _own_move() -> pl.Expr:
 
 
 def near_ratio(figure: pl.Expr, ratios: tuple[float, ...], slack: pl.Expr) -> pl.Expr:
-    """The one of `ratios` or their inverses that a logarithm is within `slack` of; null if none is."""
-    tried = [sign * math.log(ratio) for ratio in ratios for sign in (1.0, -1.0)]
-    fits = [pl.when((figure - each).abs() <= slack).then(pl.lit(math.exp(each))) for each in tried]
-    return pl.coalesce(fits)
+    """The nearest one of `ratios` and their inverses, if a logarithm is within `slack` of its own; else null."""
+    known = pl.lit(pl.Series(sorted(sign * math.log(ratio) for ratio in ratios for sign in (1.0, -1.0))))
+    above = known.search_sorted(figure).clip(1, 2 * len(ratios) - 1)
+    sides = known.gather(above - 1), known.gather(above)
+    nearest = pl.when(figure - sides[0] <= sides[1] - figure).then(sides[0]).otherwise(sides[1])
+    return pl.when((figure - nearest).abs() <= slack).then(nearest.exp())
 
 
 def unit() -> pl.Expr:
@@ -227,13 +234,14 @@ def unit() -> pl.Expr:
 @verdict(Verdict.UNIT_ERROR)
 def unit_error() -> pl.Expr:
     """The prices of the bar are 100, 1000 or 10 times too high or too low, and the next bar is as it should be."""
-    return island() & unit().is_not_null()
+    return pl.col("island") & unit().is_not_null()
 
 
 @verdict(Verdict.BAD_TICK)
 def bad_tick() -> pl.Expr:
     """A price is far off what is before and after it, without the volume of a real move."""
-    return (island() & (sure() | ~at_work())) | (wick() & (lonely() | ~at_work()))
+    idle = ~pl.col("at_work")
+    return (pl.col("island") & (sure() | idle)) | (pl.col("wick") & (lonely() | idle))
 
 
 @verdict(Verdict.REAL_MOVE)

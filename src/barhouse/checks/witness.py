@@ -73,18 +73,17 @@ def _around(keys: pl.DataFrame, bars: pl.DataFrame, timeframe: Timeframe, calend
 
 def shown() -> pl.Expr:
     """Whether the finer bars moved at least half as far: then it was no slip of one number."""
-    return (_moved("seen") >= 0.5 * pl.col("reach")).fill_null(value=False)
+    return (pl.col("moved_within") >= 0.5 * pl.col("reach")).fill_null(value=False)
 
 
 def denied() -> pl.Expr:
     """Whether the finer bars, or the coarser bar around, know of no such price."""
-    enough = pl.col("seen_bars") > 1
-    silent = enough & (_moved("seen") < 0.5 * pl.col("reach"))
-    return silent.fill_null(value=False) | (_moved("around") < 0.5 * pl.col("reach")).fill_null(value=False)
+    silent = (pl.col("seen_bars") > 1) & (pl.col("moved_within") < 0.5 * pl.col("reach"))
+    return silent.fill_null(value=False) | (pl.col("moved_around") < 0.5 * pl.col("reach")).fill_null(value=False)
 
 
-def _moved(who: str) -> pl.Expr:
-    """How far the other bars are outside the levels on the same side; a logarithm."""
+def moved_on(who: str) -> pl.Expr:
+    """How far the bars `seen` within or `around` are outside the levels on the same side; a logarithm."""
     level = (
         pl.min_horizontal("before", "after") / pl.col("shares"),
         pl.max_horizontal("before", "after") / pl.col("shares"),
