@@ -78,6 +78,8 @@ class Calendar:
         An intraday bar wholly outside the session is `extended`, of its local date, and on the grid if its exchange's
         clock shows a whole timeframe on a day with a session. A bar off the grid keeps the stretch its stamp claims.
         """
+        if bars.is_empty():
+            return bars.with_columns(pl.lit(None, kind).alias(name) for name, kind in slots.PLACE.items())
         return bars.with_columns(slots.located(self.grid(timeframe), self.zone, bars["time"], timeframe))
 
     def build(
@@ -137,6 +139,9 @@ class Calendar:
 
     def _dates(self, stamps: pl.Series) -> pl.Series:
         """The dates of the sessions that daily bars stamped so are of."""
+        days = stamps.dt.date()
+        if (days.cast(INSTANT) == stamps).all():
+            return days
         opens = self._days["open"]
         position = (opens.search_sorted(stamps, side="right").cast(pl.Int64) - 1).clip(0)
         day = self._days[position].insert_column(0, stamps.alias("stamp"))

@@ -7,9 +7,18 @@ from datetime import timedelta
 import polars as pl
 
 from barhouse.calendar.zone import local
-from barhouse.model import INSTANT, Span, Timeframe, at, within
+from barhouse.model import INSTANT, Schema, Span, Timeframe, at, within
 
 TICK = timedelta(microseconds=1)
+
+PLACE: Schema = {
+    "opens": INSTANT,
+    "closes": INSTANT,
+    "session": pl.Date(),
+    "extended": pl.Boolean(),
+    "on_grid": pl.Boolean(),
+}
+"""Where a bar stands: the trading that it covers, of which session, whether outside of it, whether on its grid."""
 
 
 def grid(sessions: pl.DataFrame, zone: str, timeframe: Timeframe) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
 from barhouse.checks.outliers import OUTLIERS, outliers
 from barhouse.checks.past import LOOK_BACK
+from barhouse.checks.place import placed
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
 from barhouse.checks.score import GOOD_ENOUGH, regraded, score
 from barhouse.checks.sieve import Sifted, sift
@@ -28,6 +29,7 @@ __all__ = [
     "gaps",
     "market_time",
     "outliers",
+    "placed",
     "registry",
     "regraded",
     "score",

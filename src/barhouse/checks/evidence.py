@@ -14,27 +14,13 @@ CRITICAL, HIGH = 50.0, 20.0
 
 def listed(ground: pl.DataFrame, found: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
     """The rows that were judged (`outliers.OUTLIERS`)."""
-    around = found.select(
-        "row",
-        "field",
-        "before",
-        "after",
-        "next_close",
-        "times",
-        "reach",
-        "sigma",
-        "seen_high",
-        "seen_low",
-        "seen_close",
-        "around_high",
-        "around_low",
-    )
-    rows = told.join(ground, on="row", maintain_order="left").join(around, on="row", how="left", maintain_order="left")
+    judged = told.hstack(ground[told["row"]].drop("row")).lazy()
+    rows = judged.join(found.lazy().select(AROUND), on="row", how="left", maintain_order="left")
     field = pl.col("field").fill_null("close")
     value = pl.coalesce(pl.when(field == name).then(pl.col(name)) for name in PRICES)
     rows = rows.with_columns(field=field, value=value, prev_close=pl.col("p") / pl.col("shares"))
     rows = rows.with_columns(pct_change=100 * (pl.col("value") / pl.col("prev_close") - 1))
-    return rows.select(
+    listed = rows.select(
         "instrument",
         "time",
         "field",
@@ -46,6 +32,25 @@ def listed(ground: pl.DataFrame, found: pl.DataFrame, told: pl.DataFrame) -> pl.
         severity=_severity(),
         evidence=_evidence().struct.json_encode(),
     )
+    return listed.collect()
+
+
+AROUND = (
+    "row",
+    "field",
+    "before",
+    "after",
+    "next_close",
+    "times",
+    "reach",
+    "sigma",
+    "seen_high",
+    "seen_low",
+    "seen_close",
+    "around_high",
+    "around_low",
+)
+"""What is told of the bars beside a candidate, and of those that saw it too."""
 
 
 def _severity() -> pl.Expr:

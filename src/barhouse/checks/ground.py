@@ -8,6 +8,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.checks import candle
+from barhouse.checks.place import placed
 from barhouse.checks.scale import scale
 from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
 
@@ -17,9 +18,9 @@ BASIS = ("o", "h", "l", "c")
 
 def standing(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
     """The settled bars in regular slots, with `opens`, `closes` and `session`."""
-    placed = calendar.located(bars, timeframe)
-    there = placed["on_grid"] & ~placed["extended"] & ~bars["extended"] & ~bars["forming"].fill_null(value=False)
-    return bars.hstack(placed.select("opens", "closes", "session")).filter(there)
+    settled = ~pl.col("extended") & ~pl.col("forming").fill_null(value=False)
+    there = placed(bars, calendar, timeframe).lazy().filter(settled & pl.col("on_grid") & ~pl.col("beyond"))
+    return there.drop("on_grid", "beyond").collect()
 
 
 def impossible(standing: pl.DataFrame) -> pl.Series:
@@ -31,6 +32,8 @@ def impossible(standing: pl.DataFrame) -> pl.Series:
     )
     known = standing.select(*PRICES, volume=pl.when(volume).then("volume").otherwise(0.0))
     odd = known.select((~_plain()).fill_null(value=True)).to_series()
+    if not odd.any():
+        return odd
     fails = (
         candle.missing_field(),
         candle.high_too_low(),
@@ -78,7 +81,9 @@ def grounded(sound: pl.DataFrame, splits: pl.DataFrame, calendar: Calendar, time
 
 def _shares(bars: pl.DataFrame, splits: pl.DataFrame, timeframe: Timeframe) -> pl.Series:
     """What a share from before all splits had become by the end of each bar."""
-    split = splits.filter(splits["instrument"].is_in(bars["instrument"].unique().implode()))
+    split = (
+        splits if splits.is_empty() else splits.join(bars.select("instrument").unique(), on="instrument", how="semi")
+    )
     if split.is_empty():
         return pl.repeat(1.0, bars.height, eager=True).alias("shares")
     steps = split.sort("instrument", "effective").select(

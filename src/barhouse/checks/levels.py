@@ -38,9 +38,8 @@ def levels(ground: pl.DataFrame, candidates: pl.DataFrame, splits: pl.DataFrame,
     blocks = _blocks(ground, rest, splits)
     lasting = rest.filter(~rest["row"].is_in(pl.concat([blocks["row"], blocks["end"]]).implode()))
     found = [units, _spread(blocks), *([_doubled(candidates), _missed(lasting)] if shares else [])]
-    return pl.concat(each.select(LEVELS.names()).cast(LEVELS) for each in found).unique(
-        "row", keep="first", maintain_order=True
-    )
+    every = pl.concat(each.lazy().select(LEVELS.names()).cast(LEVELS) for each in found)
+    return every.unique("row", keep="first", maintain_order=True).collect()
 
 
 def _steps(candidates: pl.DataFrame) -> pl.DataFrame:
@@ -80,6 +79,8 @@ def _other_units(ground: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
 
 def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """The short stretches between a step and its inverse: [row, end, ratio, verdict, …]."""
+    if steps.height < 2:
+        return pl.DataFrame(schema={**LEVELS, "end": pl.Int64()})
     own = "instrument"
     bounds = (
         ground.filter(ground[own].is_in(steps[own].unique().implode()))
@@ -135,6 +136,9 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
 
     After a split as many times more shares are traded; in a crash the day itself stands out.
     """
+    large = steps.filter(pl.col("step").abs() >= SPLIT_STEP)
+    if large.is_empty():
+        return pl.DataFrame(schema=LEVELS)
     slack = pl.max_horizontal(0.03, 3 * pl.col("sigma")).clip(None, 0.065)
     ratio = near_ratio(-pl.col("step"), SPLITS, slack)
     most = 0.3 * pl.col("step").abs()
@@ -142,10 +146,7 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
     stays = ((pl.col("after") / pl.col("p")).log() - pl.col("step")).abs() <= most
     stood = (pl.col("p") / pl.col("before")).log().abs() <= most
     told = (pl.col("session") - pl.col("session_before")) <= WEEK
-    large = pl.col("step").abs() >= SPLIT_STEP
-    found = steps.with_columns(ratio=ratio).filter(
-        large & pl.col("ratio").is_not_null() & stays & stood & told & _no_crash()
-    )
+    found = large.with_columns(ratio=ratio).filter(pl.col("ratio").is_not_null() & stays & stood & told & _no_crash())
     return found.select("row", "ratio", verdict=pl.lit(Verdict.MISSED_SPLIT), bars=pl.lit(1))
 
 
@@ -170,11 +171,14 @@ def _doubled(candidates: pl.DataFrame) -> pl.DataFrame:
     Only for ratios that companies choose to make shares cheaper or dearer; one that offsets a special dividend
     leaves the price where it was.
     """
+    at_splits = candidates.filter(pl.col("shares") != pl.col("shares_before"))
+    if at_splits.is_empty():
+        return pl.DataFrame(schema=LEVELS)
     split = (pl.col("shares") / pl.col("shares_before")).log()
     moved = (pl.col("o") / pl.col("p")).log() - split
     slack = pl.max_horizontal(0.03, 2 * pl.col("sigma")).clip(None, 0.1)
     simple = near_ratio(split, SPLITS, pl.lit(0.001)).is_not_null()
-    found = candidates.filter((split.abs() >= STEP) & (moved.abs() <= slack) & simple)
+    found = at_splits.filter((split.abs() >= STEP) & (moved.abs() <= slack) & simple)
     return found.select(
         "row", ratio=pl.col("shares") / pl.col("shares_before"), verdict=pl.lit(Verdict.DOUBLED_SPLIT), bars=pl.lit(1)
     )

@@ -58,27 +58,23 @@ def outliers(
     shares = asset_class is not AssetClass.CRYPTO
     told = _told(ground, found, levels(ground, found, splits, shares=shares), timeframe)
     rows = [_impossible(there.filter(broken)), _shifted(bars, calendar, timeframe), listed(ground, found, told)]
-    return pl.concat(rows).unique(["instrument", "time"], keep="first", maintain_order=True).sort("instrument", "time")
+    once = pl.concat(rows).lazy().unique(["instrument", "time"], keep="first", maintain_order=True)
+    return once.sort("instrument", "time").collect()
+
+
+ALONE = {"ratio": pl.lit(None, pl.Float64), "bars": pl.lit(1, pl.Int64)}
+"""What there is to say of one bar that is at fault by itself."""
 
 
 def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """The rows of the ground with their verdict: [row, verdict, ratio, bars], each once."""
-    alone = found.filter(~explained().fill_null(value=False)).select(
-        "row",
-        verdict=pl.coalesce(pl.when(holds()).then(pl.lit(name)) for name, holds in registry.items()),
-        ratio=pl.lit(None, pl.Float64),
-        bars=pl.lit(1, pl.Int64),
-    )
+    verdict = pl.coalesce(pl.when(holds()).then(pl.lit(name)) for name, holds in registry.items())
+    alone = found.filter(~explained().fill_null(value=False)).select("row", verdict=verdict, **ALONE)
     behind = steps.filter(pl.col("verdict") != Verdict.MISSED_SPLIT)["row"] + 1
     faulty = [
         steps,
-        *(
-            each.select("row", verdict=pl.lit(name), ratio=pl.lit(None, pl.Float64), bars=pl.lit(1, pl.Int64))
-            for name, each in {
-                Verdict.STALE_REPEAT: repeats.repeated(ground),
-                Verdict.PARTIAL_BAR: repeats.unfinished(ground, timeframe),
-            }.items()
-        ),
+        repeats.repeated(ground).select("row", verdict=pl.lit(Verdict.STALE_REPEAT), **ALONE),
+        repeats.unfinished(ground, timeframe).select("row", verdict=pl.lit(Verdict.PARTIAL_BAR), **ALONE),
         alone.filter((pl.col("verdict") != Verdict.REAL_MOVE) & ~pl.col("row").is_in(behind.implode())),
     ]
     faults = pl.concat(faulty).unique("row", keep="first", maintain_order=True)
@@ -90,6 +86,8 @@ def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timefr
 
 def _impossible(broken: pl.DataFrame) -> pl.DataFrame:
     """Stored rows that no bar can be; other tools wrote them."""
+    if broken.is_empty():
+        return pl.DataFrame(schema=OUTLIERS)
     rows = broken.with_columns(verdict=pl.lit(Verdict.IMPOSSIBLE_BAR))
     return _plain(rows, pl.struct("verdict", "open", "high", "low", "close", "volume"))
 
@@ -97,6 +95,8 @@ def _impossible(broken: pl.DataFrame) -> pl.DataFrame:
 def _shifted(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
     """Sessions an hour off, each by its first bar."""
     late = repeats.shifted(bars, calendar, timeframe)
+    if late.is_empty():
+        return pl.DataFrame(schema=OUTLIERS)
     rows = late.join(bars, on=["instrument", "time"]).with_columns(verdict=pl.lit(Verdict.CLOCK_SHIFT))
     return _plain(rows, pl.struct("verdict", "hours"))
 

@@ -39,10 +39,12 @@ def stale(
     due = _due(times, calendar, timeframe, delay, now)
     first = due["time"].search_sorted(times, side="right").cast(pl.Int64)
     late = newest.with_columns(first.alias("first"), missed=due.height - first).filter(pl.col("missed") > 0)
-    passed = market_time(pl.Series([now], dtype=INSTANT), calendar)[0]
-    overdue = passed - market_time(due["due"].gather(late["first"]), calendar)
+    if late.is_empty():
+        return pl.DataFrame(schema=STALE)
+    passed = market_time(pl.concat([pl.Series([now], dtype=INSTANT), due["due"].gather(late["first"])]), calendar)
     return (
-        late.with_columns(overdue=overdue)
+        late.lazy()
+        .with_columns(overdue=passed[0] - passed[1:])
         .filter(pl.col("overdue") > timedelta())
         .select(
             "instrument",
@@ -54,12 +56,13 @@ def stale(
             .otherwise(pl.lit(Severity.HIGH)),
         )
         .cast(pl.Schema(STALE))
+        .collect()
     )
 
 
 def _due(times: pl.Series, calendar: Calendar, timeframe: Timeframe, delay: timedelta, now: datetime) -> pl.DataFrame:
     """The slots from the earliest of `times` on that are due, oldest first: [time, due]."""
-    [since] = times.to_frame("time").select(pl.min("time").cast(INSTANT)).to_series()
+    since = min(times.cast(INSTANT).to_list())
     slots = calendar.expected(timeframe, Span(min(since, now), now))
     return slots.select("time", due=pl.col("closes") + delay).filter(pl.col("due") <= at(now))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from barhouse.calendar import Calendar
+from barhouse.checks.place import placed
 from barhouse.model import Timeframe
 
 SEEN = {"seen_high": pl.Float64(), "seen_low": pl.Float64(), "seen_close": pl.Float64(), "seen_bars": pl.UInt32()}
@@ -61,9 +62,8 @@ def _inside(keys: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
 def _around(keys: pl.DataFrame, bars: pl.DataFrame, timeframe: Timeframe, calendar: Calendar) -> pl.DataFrame:
     """What the coarser bar around each key shows."""
     regular = bars.filter(~pl.col("extended"), bars["instrument"].is_in(keys["instrument"].unique().implode()))
-    placed = calendar.located(regular, timeframe)
-    wide = regular.select("instrument", around_high="high", around_low="low").hstack(
-        placed.select(begins="opens", ends="closes")
+    wide = placed(regular, calendar, timeframe).select(
+        "instrument", around_high="high", around_low="low", begins="opens", ends="closes"
     )
     held = keys.sort("opens").join_asof(
         wide.sort("begins"), left_on="opens", right_on="begins", by="instrument", check_sortedness=False

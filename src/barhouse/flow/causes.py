@@ -44,7 +44,7 @@ WHY = {
 
 def of(look: Look, found: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """What was found by looking for something, as causes (`anomalies.FOUND`)."""
-    return _MADE[look](found, timeframe)
+    return _MADE[look](found, timeframe) if found.height else pl.DataFrame(schema=FOUND)
 
 
 def told(instant: str) -> pl.Expr:

@@ -54,14 +54,11 @@ COUNTS = ("stored", "validated", "scored", "quality", "present", "quarantined", 
 
 def _of_timeframe(seen: Seen, timeframe: Timeframe) -> pl.DataFrame:
     """What is counted of one timeframe: [instrument, date, *COUNTS], a row a day and kind of count."""
-    bars = seen.bars[timeframe].filter(~pl.col("forming"))
-    placed = seen.calendar.located(bars, timeframe)
+    placed = seen.bars[timeframe].filter(~pl.col("forming"))
     turned_away = seen.calendar.located(_on_slots(seen, timeframe), timeframe)
-    parts = [
-        _stored(placed),
-        turned_away.group_by("instrument", date="session").agg(quarantined=pl.len()),
-        _expected(seen, timeframe, placed, turned_away),
-    ]
+    parts = [_stored(placed), _expected(seen, timeframe, placed, turned_away)]
+    if turned_away.height:
+        parts.append(turned_away.group_by("instrument", date="session").agg(quarantined=pl.len()))
     whole = pl.concat(parts, how="diagonal_relaxed")
     empty = [pl.lit(0.0).alias(name) for name in COUNTS if name not in whole.columns]
     return whole.with_columns(*empty).select(*DAY, pl.col(COUNTS).cast(pl.Float64).fill_null(0.0))
@@ -80,20 +77,21 @@ def _stored(placed: pl.DataFrame) -> pl.DataFrame:
         validated=pl.col("validated").sum(),
         scored=pl.col("quality_score").count(),
         quality=pl.col("quality_score").sum(),
-        present=fields.filter(pl.col("on_grid") & ~pl.col("extended")).sum(),
+        present=fields.filter(pl.col("on_grid") & ~pl.col("beyond")).sum(),
     )
 
 
 def _expected(seen: Seen, timeframe: Timeframe, placed: pl.DataFrame, turned_away: pl.DataFrame) -> pl.DataFrame:
     """The bars that a day ought to have, from the first stored one to the newest, and where rows were turned away."""
-    regular = placed.lazy().filter(pl.col("on_grid") & ~pl.col("extended"))
+    regular = placed.lazy().filter(pl.col("on_grid") & ~pl.col("beyond"))
     bounds = regular.group_by("instrument").agg(first=pl.min("time"), last=pl.max("time")).collect()
     if bounds.is_empty():
         return _outside(bounds, turned_away)
     stretch = Span(bounds["first"].min(), bounds["last"].max() + timeframe.duration)  # type: ignore[arg-type, operator]
     slots = seen.calendar.expected(timeframe, stretch)
     sessions = slots.group_by(date="session", maintain_order=True).agg(count=pl.len().cast(pl.Int64))
-    return pl.concat([_inside(bounds, slots["time"], sessions), _outside(bounds, turned_away)])
+    inside = _inside(bounds, slots["time"], sessions)
+    return pl.concat([inside, _outside(bounds, turned_away)]) if turned_away.height else inside
 
 
 def _inside(bounds: pl.DataFrame, times: pl.Series, sessions: pl.DataFrame) -> pl.DataFrame:

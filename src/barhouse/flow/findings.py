@@ -45,6 +45,8 @@ class Findings:
             Look.DUPLICATES: self.duplicates,
         }
         for look, frame in found.items():
+            if frame.is_empty():
+                continue
             rows = names.join(_read[look](frame), on="instrument", maintain_order="right").drop("instrument")
             into[look] += rows.rows(named=True)
         for row in self.outliers:

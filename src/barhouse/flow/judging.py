@@ -64,7 +64,7 @@ def _group(taken: Sequence[tuple[Series, int]]) -> Group:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """All bars of a group by their timeframe (`quality.BARS`), and what else there is to know of them."""
+    """All bars of a group by their timeframe (`quality.BARS`, `checks.placed`), and what else there is to know."""
 
     group: Group
     calendar: Calendar
@@ -77,10 +77,11 @@ class Seen:
 def seen(db: Database, connection: Connection, group: Group) -> Seen:
     """Read a group: one statement a timeframe for the bars, however many series there are."""
     keys, frames = list(group.instruments), group.timeframes
+    calendar = sessions.calendar(db, group.exchange)
     return Seen(
         group,
-        sessions.calendar(db, group.exchange),
-        bars={each: quality.bars(db, keys, each) for each in frames},
+        calendar,
+        bars={each: checks.placed(quality.bars(db, keys, each), calendar, each) for each in frames},
         told={each: quality.told(connection, keys, each) for each in frames},
         quarantined={each: quality.quarantined(connection, keys, each) for each in frames},
         splits=actions.splits(connection, keys),
@@ -107,10 +108,7 @@ def _proof(seen: Seen, timeframe: Timeframe) -> pl.DataFrame | None:
     """The settled bars of longer timeframes, each with the time that it tells of."""
     longer = [each for each in seen.bars if each.minutes > timeframe.minutes]
     proofs = [
-        seen.calendar.located(_settled(seen.bars[each]), each)
-        .filter("on_grid")
-        .select("instrument", "opens", "closes", "volume")
-        for each in longer
+        _settled(seen.bars[each]).filter("on_grid").select("instrument", "opens", "closes", "volume") for each in longer
     ]
     return pl.concat(proofs) if proofs else None
 
@@ -130,7 +128,7 @@ def _outliers(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
 def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
     newest = _settled(seen.bars[timeframe]).group_by("instrument", maintain_order=True).last()
     late = checks.stale(
-        seen.calendar.located(newest, timeframe).select("instrument", "time", "closes"),
+        newest.select("instrument", "time", "closes"),
         calendar=seen.calendar,
         timeframe=timeframe,
         delay=DELAY,
@@ -140,7 +138,7 @@ def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
 
 
 def _doubles(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
-    bars = seen.bars[timeframe].with_columns(fetch_id=pl.lit(None, pl.Int64))
+    bars = seen.bars[timeframe].select(*quality.BARS, fetch_id=pl.lit(None, pl.Int64))
     return checks.doubles(bars, calendar=seen.calendar, timeframe=timeframe)
 
 
