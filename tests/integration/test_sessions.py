@@ -34,6 +34,11 @@ def without(calendar: Calendar, day: date) -> Calendar:
     return Calendar(calendar.name, calendar.zone, calendar.sessions.filter(pl.col("date") != day))
 
 
+def tells_the_same(read: Calendar, known: Calendar) -> bool:
+    """Whether both know the same sessions; what was read after a midnight reaches a day further."""
+    return read.sessions.filter(pl.col("date") <= known.sessions["date"].max()).equals(known.sessions)
+
+
 def aged(db: Database, days: int) -> None:
     with db.connection() as connection:
         connection.execute("UPDATE exchange SET refreshed_at = refreshed_at - %s", [timedelta(days=days)])
@@ -103,8 +108,8 @@ def test_the_first_question_fills_the_table_and_the_next_ones_do_not(db: Databas
     with db.connection() as connection:
         saved = sessions.load(connection, "XNYS")
     assert again is first
-    assert first.sessions.equals(new_york.sessions)
-    assert saved.sessions.equals(new_york.sessions)
+    assert tells_the_same(first, new_york)
+    assert tells_the_same(saved, new_york)
 
 
 def test_another_process_uses_what_is_saved(db: Database, new_york: Calendar) -> None:
@@ -144,9 +149,9 @@ def test_sessions_that_are_not_fresh_give_way_to_new_ones(db: Database, new_york
         sessions.save(connection, without(new_york, date(2024, 7, 3)))
     aged(db, 31)
 
-    known = flow.calendar(db, "XNYS").sessions
+    known = flow.calendar(db, "XNYS")
 
-    assert known.equals(new_york.sessions)
+    assert tells_the_same(known, new_york)
 
 
 def test_an_exchange_that_no_library_knows_is_refused(db: Database) -> None:
