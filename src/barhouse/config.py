@@ -67,6 +67,17 @@ class Settings(BaseSettings):
     http_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait for a vendor's answer.")
     max_concurrent_symbols: int = Field(default=3, ge=1, description="Series that are fetched at the same time.")
 
+    health_enabled: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("health_enabled", "BARHOUSE_HEALTH_ENABLED"),
+        description="Whether `barhouse up` looks every 6 hours how the warehouse is, and tells people.",
+    )
+    alert_urls: SecretStr | None = Field(
+        default=None,
+        description="Who is told: webhooks (https://…) and apprise addresses, separated by blanks or commas.",
+    )
+    alert_secret: SecretStr | None = Field(default=None, description="The secret by which webhooks are signed.")
+
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:

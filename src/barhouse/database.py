@@ -7,6 +7,7 @@ from barhouse.flow import (
     cleanup,
     correct,
     freshness,
+    health,
     ingest,
     instruments,
     plan,
@@ -18,7 +19,7 @@ from barhouse.flow import (
     sweep,
     track,
 )
-from barhouse.store import executions, failures, runs
+from barhouse.store import executions, failures, incidents, runs
 from barhouse.store import freshness as feature_freshness
 from barhouse.store.postgres import Database
 
@@ -73,3 +74,7 @@ class DatabaseService(Database):
     update_feature_freshness = feature_freshness.update_feature_freshness
     get_feature_staleness_report = freshness.get_feature_staleness_report
     get_scheduler_health = freshness.get_scheduler_health
+
+    health_run = health.health_run
+    health_history = health.health_history
+    listed_incidents = incidents.listed

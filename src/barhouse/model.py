@@ -260,3 +260,16 @@ ACTIONS: Schema = {
     "currency": pl.String(),
 }
 """Corporate actions of one instrument: kind `split` has a `ratio` (n of n:1), kind `dividend` an `amount`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A root cause of which somebody is to be told, with the symbols or series that suffer from it."""
+
+    rule: str
+    cause: str
+    severity: str
+    message: str
+    subjects: tuple[str, ...]
+    id: int | None = None
+    """Its number in the warehouse; None while it is new."""

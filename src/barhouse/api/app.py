@@ -17,6 +17,7 @@ from barhouse.api import (
     features,
     health,
     historical,
+    monitoring,
     quality,
     quarantine,
     resilience,
@@ -82,6 +83,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         corrections,
         actions,
         resilience,
+        monitoring,
         dashboard,
     ):
         app.include_router(routes.router)

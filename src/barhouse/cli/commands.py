@@ -39,6 +39,8 @@ VERBS = {
     "diff": Verb("diff", "diff_", "Show what was rewritten in the bars of a symbol since an instant."),
     "duplicates": Verb("duplicates", "duplicates", "Find bars that share a slot, clean them out, and undo that."),
     "quarantine": Verb("quarantine", "quarantine", "Look at rows that are no bars, judge them again, decide by hand."),
+    "health": Verb("health", "health", "Show how the warehouse is: what is late, fails, is wrong, runs out."),
+    "alerts": Verb("alerts", "alerts", "Show of what people were told, and try whether they can be reached."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
