@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 
 import polars as pl
@@ -14,6 +14,9 @@ from barhouse.model import ALWAYS_OPEN, INSTANT, Span, Timeframe
 
 SESSIONS = pl.Schema({"date": pl.Date(), "open": INSTANT, "close": INSTANT})
 """A frame of sessions, oldest first: the exchange's date, and the instants of its open and close."""
+
+REMEMBERED = 60
+"""Minutes of the shortest bars whose slots an exchange's calendar remembers: some 2 MB, asked for again and again."""
 
 TRADING_DAYS = 252
 """Sessions a year, by which exchanges' volatilities are annualised."""
@@ -43,7 +46,11 @@ class Calendar:
         `opens` and `closes` bound the trading that a bar covers: the last one of a half day ends early, a weekly one
         lasts from the first session's open to the last one's close. `session` is the date of the (first) session.
         """
-        return slots.expected(self.grid(timeframe), timeframe, span)
+        if self.name == ALWAYS_OPEN or timeframe.minutes < REMEMBERED:
+            return slots.expected(self.grid(timeframe), timeframe, span)
+        every = self._every(timeframe)
+        first, last = (int(every["time"].search_sorted(edge)) for edge in (span.start, span.end))
+        return every.slice(first, max(last - first, 0))
 
     def canonical(self, stamps: pl.Series, timeframe: Timeframe) -> pl.Series:
         """The canonical times of bars that a vendor stamped so: midnight, open, close or 00:00Z of a day are one.
@@ -125,6 +132,16 @@ class Calendar:
     def grid(self, timeframe: Timeframe) -> pl.DataFrame:
         """The stretches that slots are counted in: [anchor, open, close, date], see `slots.grid`."""
         return self._grids[timeframe]
+
+    def _every(self, timeframe: Timeframe) -> pl.DataFrame:
+        if timeframe not in self._remembered:
+            span = Span(*(each.replace(tzinfo=UTC) for each in EVER))
+            self._remembered[timeframe] = slots.expected(self.grid(timeframe), timeframe, span)
+        return self._remembered[timeframe]
+
+    @cached_property
+    def _remembered(self) -> dict[Timeframe, pl.DataFrame]:
+        return {}
 
     @cached_property
     def _grids(self) -> dict[Timeframe, pl.DataFrame]:

@@ -27,6 +27,9 @@ WEEK = timedelta(days=10)
 LEVELS = pl.Schema({"row": pl.Int64(), "verdict": pl.String(), "ratio": pl.Float64(), "bars": pl.Int64()})
 """Rows of the ground with their verdict, the ratio they are off by, and how many of them belong together."""
 
+BLOCKS = pl.Schema({**LEVELS, "end": pl.Int64()})
+"""The same for the first row of a stretch, with the row behind it."""
+
 
 def levels(ground: pl.DataFrame, candidates: pl.DataFrame, splits: pl.DataFrame, *, shares: bool) -> pl.DataFrame:
     """The rows on a wrong level (`LEVELS`); each row once. What has no `shares` is never split."""
@@ -80,7 +83,7 @@ def _other_units(ground: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
 def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> pl.DataFrame:
     """The short stretches between a step and its inverse: [row, end, ratio, verdict, …]."""
     if steps.height < 2:
-        return pl.DataFrame(schema={**LEVELS, "end": pl.Int64()})
+        return pl.DataFrame(schema=BLOCKS)
     own = "instrument"
     bounds = (
         ground.filter(ground[own].is_in(steps[own].unique().implode()))
@@ -100,11 +103,13 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
         (pl.col("level") / pl.col("p")).log().abs() <= 0.25 * size
     )
     inner = (length <= pl.col("left")) & (length <= pl.col("right") - pl.col("end"))
-    known = _ratio_of(paired, splits)
+    there_and_back = paired.filter(inverse & inner & (length <= LONG))
+    if there_and_back.is_empty():
+        return pl.DataFrame(schema=BLOCKS)
     any_ratio = (length <= SHORT) & ~pl.col("at_work")
     return (
-        paired.with_columns(known)
-        .filter(inverse & inner & (any_ratio | ((length <= LONG) & pl.col("verdict").is_not_null())))
+        there_and_back.with_columns(_ratio_of(there_and_back, splits))
+        .filter(any_ratio | pl.col("verdict").is_not_null())
         .with_columns(
             bars=length, ratio=pl.col("step").exp(), verdict=pl.col("verdict").fill_null(pl.lit(Verdict.BAD_TICK))
         )

@@ -18,7 +18,9 @@ FIVE = ("open", "high", "low", "close", "volume")
 def keep(db: Database, connection: Connection, seen: Seen) -> None:
     """Write down the daily figures of a group that differ from those that are known, and drop those of no day."""
     days = figures(seen, quality.causes(connection, list(seen.group.instruments)))
-    known = quality.known_days(db, list(seen.group.instruments))
+    known = quality.known_days(db, list(seen.group.instruments)).sort(DAY)
+    if days.equals(known):
+        return
     quality.keep_days(connection, days.join(known, on=list(DAYS), how="anti", nulls_equal=True))
     quality.drop_days(connection, known.join(days, on=DAY, how="anti").select(DAY))
 
@@ -41,6 +43,7 @@ def figures(seen: Seen, causes: pl.DataFrame) -> pl.DataFrame:
             data_completeness=_share("present", 5 * pl.col("expected")).round(6),
         )
         .cast(pl.Schema(DAYS))
+        .sort(DAY)
     )
 
 
