@@ -20,6 +20,7 @@ from barhouse.cli.judged import counted
 from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
+from barhouse.cli.watch import watching
 from barhouse.config import Settings
 from barhouse.errors import BarhouseError
 from barhouse.flow import instruments
@@ -55,7 +56,7 @@ def up(
         console.print(f"Dashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
         if not tracked:
             console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01[/]")
-        with _catching_up(db, settings, tracked, console):
+        with _catching_up(db, settings, tracked, console), watching(db, settings):
             serve(app, listener)
 
 

@@ -99,6 +99,12 @@ def waiting(connection: Connection) -> Queue:
         return cursor.execute(query.queue).fetchone() or Queue(0, None, None)
 
 
+def is_busy(connection: Connection) -> bool:
+    """Whether any backfill waits or runs."""
+    [(busy,)] = connection.execute(query.busy)
+    return bool(busy)
+
+
 def keep(connection: Connection, seen: Mapping[str, Any]) -> None:
     """Keep what a health run saw."""
     details = json.dumps(seen["details"], default=str)

@@ -98,6 +98,10 @@ SELECT count(*) AS waiting, min(created_at) AS oldest,
 FROM backfill_state_persistent
 WHERE status = 'pending';
 
+-- name: busy
+-- Whether any backfill waits or runs.
+SELECT EXISTS (SELECT FROM backfill_state_persistent WHERE status IN ('pending', 'in_progress'));
+
 -- name: keep
 -- Keeps what a health run saw.
 INSERT INTO health_run (run_at, status, stale_symbols, failed_symbols, anomalies_detected, alerts_triggered,
