@@ -1,0 +1,111 @@
+"""What operators see of health and alerts: the real app and the real command over a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from barhouse.alerts import channels
+from barhouse.api.monitoring import ALERTS, HEALTH, Alerts, HealthAnswer
+from barhouse.cli.watch import following
+from barhouse.flow.alerting import deliver
+from barhouse.flow.health import health_run
+from barhouse.model import moment
+from barhouse.store.failures import track_symbol_failure
+from barhouse.store.postgres import Database
+from tests.contract.cli.conftest import Barhouse, barhouse
+from tests.contract.test_api import client
+from tests.integration.test_alerts import SECRET, fail, hooks
+from tests.receiver import receiver
+
+__all__ = ["barhouse"]
+
+
+def test_the_latest_health_run_is_served_with_those_before(db: Database) -> None:
+    with client(db.url) as api:
+        before = api.get("/api/v1/admin/health").json()
+        fail(db, ["AAPL"])
+        health_run(db)
+        health_run(db)
+        told = api.get("/api/v1/admin/health", params={"limit": 1}).json()
+        every = api.get("/api/v1/admin/health").json()
+        assert api.get("/api/v1/admin/health", params={"limit": 101}).status_code == 422
+
+    assert (before["latest"], before["history"]) == (None, [])
+    assert told["latest"]["status"] == "warning"
+    assert told["latest"]["timestamp"].endswith("Z")
+    assert told["latest"]["failed_symbols"] == 1
+    assert told["latest"]["details"]["failing"][0]["symbol"] == "AAPL"
+    assert [each["alerts_triggered"] for each in every["history"]] == [0, 1]
+    assert len(told["history"]) == 1
+
+
+def test_alerts_are_served_with_who_was_told(db: Database) -> None:
+    fail(db, ["AAPL"])
+    health_run(db)
+    with client(db.url) as api, receiver() as there:
+        waiting = api.get("/api/v1/admin/alerts", params={"status": "open"}).json()
+        deliver(db, hooks(there.url))
+        told = api.get("/api/v1/admin/alerts").json()
+        assert api.get("/api/v1/admin/alerts", params={"status": "lost"}).status_code == 422
+
+    assert (waiting["count"], waiting["alerts"][0]["deliveries"]) == (1, [])
+    [alert] = told["alerts"]
+    assert (alert["status"], alert["subjects"]) == ("delivered", ["AAPL stock"])
+    assert [(each["status"], each["attempts"]) for each in alert["deliveries"]] == [("delivered", 1)]
+
+
+def test_the_examples_are_answers() -> None:
+    assert HealthAnswer.model_validate(HEALTH).model_dump(mode="json") == HEALTH
+    assert Alerts.model_validate(ALERTS).model_dump(mode="json") == ALERTS
+
+
+def test_the_command_looks_tells_and_shows(barhouse: Barhouse, db: Database) -> None:
+    assert "Nobody has looked yet" in barhouse("health").stdout
+    assert "There never was an alert" in barhouse("alerts", "list").stdout
+    for _ in range(3):
+        track_symbol_failure(db, "AAPL")
+
+    with receiver() as there:
+        shown = barhouse(
+            "health",
+            "--run",
+            BARHOUSE_ALERT_URLS=there.url,
+            BARHOUSE_ALERT_SECRET=SECRET.get_secret_value(),
+        )
+
+    assert shown.exit_code == 0, shown.output
+    assert "warning" in shown.stdout
+    assert "AAPL" in shown.stdout
+    assert [each["event"] for each in there.messages] == ["opened"]
+    assert "Symbols fail again and again: AAPL stock 3 times" in barhouse("alerts", "list").stdout
+
+
+def test_a_test_message_says_who_was_reached(barhouse: Barhouse) -> None:
+    with receiver() as there:
+        both = barhouse(
+            "alerts", "test", BARHOUSE_ALERT_URLS=f"{there.url}, http://127.0.0.1:9/s3cret", BARHOUSE_ALERT_SECRET="x"
+        )
+        one = barhouse("alerts", "test", BARHOUSE_ALERT_URLS=there.url, BARHOUSE_ALERT_SECRET="x")
+
+    assert (both.exit_code, one.exit_code) == (1, 0)
+    assert ": delivered" in both.stdout
+    assert "ConnectError" in both.stdout
+    assert "s3cret" not in both.output
+    assert [each["event"] for each in there.messages] == ["test", "test"]
+    assert "set BARHOUSE_ALERT_URLS" in barhouse("alerts", "test").stderr
+
+
+@pytest.mark.parametrize(
+    ("now", "due"),
+    [
+        ("2026-11-02T00:00:00Z", "2026-11-02T06:00:00Z"),
+        ("2026-11-02T05:59:59.9Z", "2026-11-02T06:00:00Z"),
+        ("2026-11-02T18:30:00Z", "2026-11-03T00:00:00Z"),
+    ],
+)
+def test_health_runs_are_due_every_six_hours(now: str, due: str) -> None:
+    assert following(moment(now)) == moment(due)
+
+
+def test_nobody_is_told_where_nobody_is_named() -> None:
+    assert channels(None, None) == []
