@@ -70,6 +70,17 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(aapl: DatabaseService) -> 
     assert aapl.cleanup_duplicate_records()["cleanup_details"] == dry["cleanup_details"]
 
 
+def test_what_was_told_of_a_slot_is_resolved_when_it_is_cleaned(aapl: DatabaseService) -> None:
+    written(aapl, ("2012-01-03 14:30Z", 402, False, None), ("2012-01-04 21:00Z", 403, False, None))
+    told = "SELECT resolution_status, count(*) FROM data_anomalies WHERE anomaly_type = 'duplicate' GROUP BY 1"
+    aapl.detect_data_anomalies()
+    aapl.cleanup_duplicate_records(dry_run=True)
+    assert asked(aapl, told) == [("open", 2)]
+
+    aapl.cleanup_duplicate_records()
+    assert asked(aapl, told) == [("resolved", 2)]
+
+
 @pytest.mark.parametrize(
     ("rows", "best"),
     [

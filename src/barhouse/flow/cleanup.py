@@ -19,7 +19,7 @@ from barhouse.flow.enrich import KEY, MOMENTS, Kind
 from barhouse.flow.instruments import find
 from barhouse.flow.rewrite import PLACED, rewrite
 from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
-from barhouse.store import bars, duplicates, stays
+from barhouse.store import anomalies, bars, duplicates, stays
 from barhouse.store.duplicates import Cleaned
 from barhouse.store.postgres import Database
 
@@ -42,7 +42,7 @@ def cleanup_duplicate_records(
     The validated bar stays, then that of the best quality, then the newest; it stands at the slot's canonical time
     from then on. A `dry_run` only tells: `total_duplicates_found` (slots), `total_records_removed`, and in
     `cleanup_details` a dict a slot with `symbol, timeframe, candle_time, duplicates_removed`. A series is cleaned whole
-    or not at all. What went is in the log, whole, for `undo_cleanup`.
+    or not at all. What went is in the log, whole, for `undo_cleanup`; the anomalies of these slots are resolved.
     """
     run, details = uuid4(), []
     for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class)):
@@ -102,6 +102,7 @@ def _clean(db: Database, kind: Kind, seen: pl.DataFrame, run: UUID) -> pl.DataFr
         if found.height:
             ids = duplicates.keep(connection, found, kind.timeframe, run)
             duplicates.stamp(connection, ids, _take_out(db, connection, kind, found))
+            anomalies.resolve(connection, slots.select("instrument", time="slot"), kind.timeframe, CAUSE)
     return found
 
 

@@ -96,6 +96,12 @@ def raised(connection: Connection, found: pl.DataFrame) -> Changes:
     return reconcile(connection, found, checked=Checked((), Timeframe.D1, ()))
 
 
+def resolve(connection: Connection, mended: pl.DataFrame, timeframe: Timeframe, kind: str) -> None:
+    """Resolve the causes of one `kind` at the instants `mended` (instrument, time) of series, unseen."""
+    told = {"instruments": mended["instrument"].to_list(), "times": mended["time"].to_list()}
+    connection.execute(query.resolve, {**told, "timeframe": timeframe.code, "type": kind})
+
+
 def _columns(found: pl.DataFrame) -> dict[str, list[Any]]:
     once = found.unique(CAUSE, keep="last", maintain_order=True)
     names = ("instruments", "timeframes", "types", "severities", "descriptions", "evidences", "times")

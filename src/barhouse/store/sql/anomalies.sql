@@ -48,6 +48,14 @@ WITH found AS (
 )
 SELECT (SELECT count(*) FROM raised), (SELECT count(*) FROM changed), (SELECT count(*) FROM resolved);
 
+-- name: resolve
+-- Resolves the causes of one type at some instants of series, which were mended by whoever says so.
+UPDATE data_anomalies AS known
+SET resolution_status = 'resolved', resolved_at = now()
+FROM unnest(%(instruments)s::int[], %(times)s::timestamptz[]) AS mended (instrument, time)
+WHERE known.resolution_status <> 'resolved' AND known.instrument = mended.instrument
+  AND known.timeframe_code = %(timeframe)s AND known.anomaly_type = %(type)s AND known.data_point_time = mended.time;
+
 -- name: listed
 -- The anomalies that are asked for, the latest first, behind the one with the number `before`.
 SELECT a.id, a.symbol, a.asset_class, a.timeframe, a.anomaly_type, a.severity, a.description, a.evidence,
