@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from barhouse.config import Settings, settings
+from barhouse.flow.track import earliest
 from barhouse.model import Adjust, AssetClass, Span, Timeframe, moment
 
 Symbols = Annotated[list[str], typer.Argument(metavar="SYMBOL…", help="As you write it: AAPL, BRK.B, BTC, BTC-USD.")]
@@ -32,19 +33,6 @@ DataDir = Annotated[
 ]
 
 
-HISTORY = {
-    Timeframe.M1: timedelta(days=28),
-    Timeframe.M5: timedelta(days=58),
-    Timeframe.M15: timedelta(days=58),
-    Timeframe.M30: timedelta(days=58),
-    Timeframe.H1: timedelta(days=728),
-    Timeframe.H4: timedelta(days=728),
-    Timeframe.D1: timedelta(days=365 * 30),
-    Timeframe.W1: timedelta(days=365 * 30),
-}
-"""How far back bars are wanted if nobody says: about what there is without a key."""
-
-
 def configured(data_dir: Path | None) -> Settings:
     """The settings of this process, with the data directory of the command line where one is given."""
     return settings() if data_dir is None else settings().model_copy(update={"data_dir": data_dir})
@@ -58,9 +46,4 @@ def asset_class(name: str | None) -> AssetClass | None:
 def span(start: str | None, end: str | None, timeframe: Timeframe, now: datetime) -> Span:
     """The span that was asked for; open ends are now, and as far back as such bars are usually wanted."""
     until = moment(end) if end else now
-    return Span(moment(start) if start else midnight(until - HISTORY[timeframe]), until)
-
-
-def midnight(instant: datetime) -> datetime:
-    """The beginning of its day in UTC."""
-    return datetime.combine(date(instant.year, instant.month, instant.day), datetime.min.time(), UTC)
+    return Span(moment(start) if start else earliest(timeframe, until), until)

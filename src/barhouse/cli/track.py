@@ -9,9 +9,9 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from barhouse.cli.options import HISTORY, Class, DataDir, Symbols, Timeframes, asset_class, configured, midnight
+from barhouse.cli.options import Class, DataDir, Symbols, Timeframes, asset_class, configured
 from barhouse.config import Settings
-from barhouse.flow.track import Promise, named, promise
+from barhouse.flow.track import Promise, earliest, named, promise
 from barhouse.flow.track import track as keep_tracking
 from barhouse.flow.warehouse import opened
 from barhouse.model import AssetClass, Series, Span, Timeframe, instant, moment
@@ -36,7 +36,7 @@ def track(
     with opened(settings) as db:
         instruments = [named(db, symbol, asset_class(asset)) for symbol in symbols]
         for timeframe in wanted:
-            start = moment(since) if since else midnight(now - HISTORY[timeframe])
+            start = moment(since) if since else earliest(timeframe, now)
             for series in keep_tracking(db, instruments, [timeframe], start):
                 _say(console, settings, series, Span(start, now))
     console.print("\n[dim]next:[/] barhouse backfill   [dim]or[/] barhouse up")

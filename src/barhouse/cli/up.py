@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
-import anyio
-import structlog
 import typer
-from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 
 from barhouse.api.app import create
-from barhouse.cli.bring import brought
-from barhouse.cli.judged import counted
 from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
 from barhouse.cli.watch import watching
-from barhouse.config import Settings
-from barhouse.errors import BarhouseError
 from barhouse.flow import instruments
-from barhouse.flow.plan import Wanted
-from barhouse.flow.sweep import sweep
-from barhouse.flow.vendors import vendors
+from barhouse.flow.jobs import catch_up
 from barhouse.flow.warehouse import opened
-from barhouse.model import Span
-from barhouse.store.instruments import Tracked
-from barhouse.store.postgres import Database
-
-log = structlog.get_logger()
+from barhouse.scheduler.worker import working
 
 
 def up(
@@ -56,34 +41,6 @@ def up(
         console.print(f"Dashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
         if not tracked:
             console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01[/]")
-        with _catching_up(db, settings, tracked, console), watching(db, settings):
+        catch_up(db, datetime.now(UTC), by="up")
+        with working(db, settings), watching(db, settings):
             serve(app, listener)
-
-
-@contextmanager
-def _catching_up(db: Database, settings: Settings, tracked: Sequence[Tracked], console: Console) -> Iterator[None]:
-    """Bring all tracked series up to date beside what is done; what is being kept is kept, the rest comes next time."""
-    with start_blocking_portal() as portal:
-        catching_up = portal.start_task_soon(_catch_up, db, settings, tracked, console)
-        try:
-            yield
-        finally:
-            catching_up.cancel()
-
-
-async def _catch_up(db: Database, settings: Settings, tracked: Sequence[Tracked], console: Console) -> None:
-    now = datetime.now(UTC)
-    wanted = [Wanted(each.series, Span(each.since, now)) for each in tracked if each.since < now]
-    limit = settings.max_concurrent_symbols
-    try:
-        outcomes = await brought(db, vendors(db, settings), wanted, console, concurrency=limit)
-        written = [outcome.series for outcome in outcomes if outcome.fetches]
-        found = await anyio.to_thread.run_sync(sweep, db, written)
-    except BarhouseError as error:
-        log.error("backfill_failed", error=str(error))
-        return
-    for outcome in outcomes:
-        counts = {"inserted": outcome.inserted, "updated": outcome.updated, "quarantined": outcome.quarantined}
-        missing = [str(span) for span in outcome.missing]
-        log.info("backfill_completed", series=str(outcome.series), **counts, missing=missing)
-    log.info("quality_judged", series=len(written), **counted(found))

@@ -18,13 +18,13 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream
 from psycopg import Connection
 
-from barhouse.errors import BarhouseError, DatabaseUnavailable
+from barhouse.errors import BarhouseError, DatabaseUnavailable, UnknownAtSource
 from barhouse.flow import books
 from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
 from barhouse.flow.plan import Piece, Wanted, plan
-from barhouse.model import Instrument, Series
+from barhouse.model import Instrument, Series, merged
 from barhouse.sources.base import Source
-from barhouse.store import enrichment, executions, failures, runs
+from barhouse.store import enrichment, executions, failures, instruments, runs
 from barhouse.store.enrichment import Ended
 from barhouse.store.executions import BEAT, Claim, State
 from barhouse.store.postgres import Database
@@ -52,15 +52,26 @@ def unwatched(_: Sequence[Piece]) -> AbstractContextManager[Watch]:
     return nullcontext(nobody)
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A part of a job: one execution. The books of its run are the job's, which has other parts."""
+
+    execution: UUID
+    run: UUID
+
+
 @dataclass(slots=True)
 class Run:
     """A run under way: whose turn it is, and what came of the others."""
 
     db: Database
     number: UUID
-    wanted: Mapping[Series, Sequence[Wanted]]
+    wanted: dict[Series, list[Wanted]]
+    """What is to be brought; with what jobs want of series that it takes out of the queue."""
     began: datetime
     now: datetime
+    task: Task | None = None
+    """Set where it is no run of its own."""
     claims: dict[Series, Claim] = field(default_factory=dict)
     """The series that it is at."""
     errors: dict[Series, str | None] = field(default_factory=dict)
@@ -96,35 +107,41 @@ async def bring(
     concurrency: int = 3,
     refresh: bool = False,
     watching: Watching = unwatched,
+    task: Task | None = None,
     now: datetime | None = None,
 ) -> list[Outcome]:
     """Read and keep what is missing of what is wanted, with its books; what came of each series that missed something.
 
     Series that another run is at come last: when that one is through with them, or has given no sign of life for
-    15 s, this one brings what is still missing. An error ends the run as failed, and is raised.
+    15 s, this one brings what is still missing. An error ends the run as failed, and is raised. With a `task` (all of
+    `wanted` is one series then) that execution is brought or, where another is at it or through with it, nothing.
     """
     if not wanted:
         return []
-    run = await anyio.to_thread.run_sync(_begin, db, wanted, now or datetime.now(UTC))
+    run = await anyio.to_thread.run_sync(_begin, db, wanted, task, now or datetime.now(UTC))
     try:
         with _alive(run):
             outcomes = await _all(run, partial(plan, db, sources, refresh=refresh), watching, concurrency)
     except BaseException as cause:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_break_off, run, _reason(cause))
+            given_back = task and not isinstance(cause, Exception)
+            await anyio.to_thread.run_sync(*((_give_back, run) if given_back else (_break_off, run, _reason(cause))))
         raise
-    await anyio.to_thread.run_sync(_end, run)
+    if task is None:
+        await anyio.to_thread.run_sync(_end, run)
     return outcomes
 
 
-def _begin(db: Database, wanted: Sequence[Wanted], now: datetime) -> Run:
+def _begin(db: Database, wanted: Sequence[Wanted], task: Task | None, now: datetime) -> Run:
     began = datetime.now(UTC)
-    with db.transaction() as connection:
-        runs.bury(connection)
-        number = runs.begin(connection, began, len({each.series.instrument for each in wanted}))
     of_series: dict[Series, list[Wanted]] = defaultdict(list)
     for each in wanted:
         of_series[each.series].append(each)
+    if task:
+        return Run(db, task.run, of_series, began, now, task)
+    with db.transaction() as connection:
+        runs.bury(connection)
+        number = runs.begin(connection, began, len({each.series.instrument for each in wanted}))
     return Run(db, number, of_series, began, now)
 
 
@@ -146,7 +163,8 @@ def _beat(run: Run, over: Event) -> None:
         try:
             with run.db.connection() as connection:
                 executions.beat(connection, list(run.claims.values()))
-                runs.beat(connection, run.number)
+                if run.task is None:
+                    runs.beat(connection, run.number)
         except DatabaseUnavailable as error:
             log.warning("heartbeat_missed", run=str(run.number), error=str(error))
 
@@ -160,6 +178,8 @@ async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching
             asked = [each for series in own for each in run.wanted[series]]
             pieces = await anyio.to_thread.run_sync(planned, asked, run.now)
             outcomes += await _bring(run, own, pieces, watching, concurrency)
+        elif run.task:
+            break
         else:
             log.info("waiting_for_another_run", series=len(left))
             await anyio.sleep(PATIENCE)
@@ -170,12 +190,17 @@ def _claim(run: Run, left: Sequence[Series]) -> None:
     """Take what nobody is at, and end what dead workers left that nobody wants."""
     started = datetime.now(UTC)
     with run.db.transaction() as connection:
-        active = executions.opened(connection, left)
+        active = {left[0]: run.task.execution} if run.task else executions.opened(connection, left)
         claims = executions.claim(connection, active.values(), run=run.number)
         own = {series: claims[execution] for series, execution in active.items() if execution in claims}
+        wished = {} if run.task else executions.wished(connection, claims)
         executions.bury(connection)
         runs.tell(connection, run.number, [Told(series, "in_progress", started_at=started) for series in own])
     run.claims.update(own)
+    for series, claimed in own.items():
+        if span := wished.get(claimed.execution_id):
+            spans = merged([span, *(each.span for each in run.wanted[series])])
+            run.wanted[series] = [Wanted(series, each) for each in spans]
 
 
 async def _bring(
@@ -237,8 +262,9 @@ def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
         run.errors.update({series: each.error for series, each in own.items()})
         through = {key: error for key, error in run.through().items() if key not in before}
         _write_down(connection, run, [each for each in outcomes if each.series in own], own, now)
-        failures.track(connection, {instrument: error is None for instrument, error in through.items()})
-        runs.update(connection, run.number, run.totals())
+        if run.task is None:
+            failures.track(connection, {instrument: error is None for instrument, error in through.items()})
+            runs.update(connection, run.number, run.totals())
     run.unsettled |= through
     if monotonic() - run.settled > SETTLING:
         _settle(run)
@@ -254,7 +280,17 @@ def _settle(run: Run) -> None:
 def _end_of(run: Run, outcome: Outcome) -> Ended:
     series = outcome.series
     until = max(each.span.end for each in run.wanted[series])
-    return Ended(series, run.claims[series].execution_id, until.date(), books.error(outcome))
+    return Ended(series, run.claims[series].execution_id, until.date(), books.error(outcome) or _stranger(run, outcome))
+
+
+def _stranger(run: Run, outcome: Outcome) -> str | None:
+    """Why the series of a job is none: a source does not know it, and no other has ever had a bar of it."""
+    told = next((error for error in outcome.errors if isinstance(error, UnknownAtSource)), None)
+    if run.task is None or told is None:
+        return None
+    with run.db.connection() as connection:
+        has_bars = instruments.has_bars(connection, outcome.series)
+    return None if has_bars else f"No source knows {outcome.series.instrument}: {told}"
 
 
 def _write_down(
@@ -284,9 +320,19 @@ def _break_off(run: Run, reason: str) -> None:
         with run.db.transaction() as connection:
             executions.finish(connection, [(claim, State.FAILED, reason) for claim in left.values()])
             runs.tell(connection, run.number, [Told(each, "failed", error=reason, completed_at=now) for each in left])
-            runs.update(connection, run.number, run.totals(), Status.FAILED, now, reason)
+            if run.task is None:
+                runs.update(connection, run.number, run.totals(), Status.FAILED, now, reason)
     except DatabaseUnavailable as error:
         log.warning("run_not_ended", run=str(run.number), error=str(error))
+
+
+def _give_back(run: Run) -> None:
+    """Let other workers go on with the task of one that is told to stop."""
+    try:
+        with run.db.connection() as connection:
+            executions.release(connection, list(run.claims.values()))
+    except DatabaseUnavailable as error:
+        log.warning("task_not_given_back", run=str(run.number), error=str(error))
 
 
 def _reason(cause: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from barhouse.errors import UnknownSymbol
 from barhouse.flow.instruments import find
@@ -14,6 +14,18 @@ from barhouse.sources import symbols
 from barhouse.sources.base import Source
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
+
+HISTORY = {
+    Timeframe.M1: timedelta(days=28),
+    Timeframe.M5: timedelta(days=58),
+    Timeframe.M15: timedelta(days=58),
+    Timeframe.M30: timedelta(days=58),
+    Timeframe.H1: timedelta(days=728),
+    Timeframe.H4: timedelta(days=728),
+    Timeframe.D1: timedelta(days=365 * 30),
+    Timeframe.W1: timedelta(days=365 * 30),
+}
+"""How far back bars are wanted if nobody says: about what there is without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,11 @@ class Promise:
     """What no configured source has, by its nature."""
     reaching: tuple[str, ...]
     """The sources that have at least a part of it, first choice first."""
+
+
+def earliest(timeframe: Timeframe, until: datetime) -> datetime:
+    """From when on such bars are usually wanted, if nobody says."""
+    return datetime.combine((until - HISTORY[timeframe]).date(), time(), UTC)
 
 
 def named(db: Database, symbol: str, asset_class: AssetClass | None) -> Instrument:

@@ -15,7 +15,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from barhouse.errors import InvalidParameter, LeaseLost
-from barhouse.model import AssetClass, Instrument, Series, Timeframe
+from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.store.fetches import Fetch
 from barhouse.store.postgres import Database
 from barhouse.store.queries import queries
@@ -161,6 +161,12 @@ def claim(
     return {execution: Claim(execution, token) for execution, token in connection.execute(query.claim, told)}
 
 
+def wished(connection: Connection, executions: Iterable[UUID]) -> dict[UUID, Span]:
+    """What jobs want of some executions, where they do."""
+    rows = connection.execute(query.wished, {"executions": list(executions)})
+    return {execution: Span(start, end) for execution, start, end in rows}
+
+
 def holds(connection: Connection, execution_id: UUID, token: UUID) -> bool:
     """Whether the execution still is of the worker with this token; then it stays so until the transaction ends."""
     return not lost(connection, [Claim(execution_id, token)])
@@ -209,8 +215,13 @@ def finish(connection: Connection, ends: Sequence[tuple[Claim, State, str | None
     return {execution for (execution,) in connection.execute(query.finish, told)}
 
 
+def release(connection: Connection, claims: Collection[Claim]) -> None:
+    """Give executions back that were not brought to their end, for other workers to go on with."""
+    connection.execute(query.release, _told(claims))
+
+
 def bury(connection: Connection) -> None:
-    """Fail the executions of runs that ended in the midst of them, where nobody took them over."""
+    """Fail the executions of runs that ended in the midst of them, where nobody took them over and no job wants it."""
     connection.execute(query.bury)
 
 

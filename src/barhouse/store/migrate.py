@@ -140,6 +140,8 @@ def _perform(connection: Connection, what: str, statements: Iterable[Statement])
 
 def _mend(connection: Connection, statement: bytes) -> str:
     """Which role a refused statement needs."""
+    if b"CREATE SCHEMA" in statement:
+        return "It needs CREATE on the database: run this as its owner, or have the owner GRANT it"
     names = re.findall(r"\w+", statement.decode())
     owners = [row[0] for row in connection.execute(queries("migrations").owners, [names])]
     user, schema = connection.execute(queries("migrations").whereabouts).fetchall()[0]

@@ -90,6 +90,12 @@ WITH free AS (
 )
 SELECT execution_id, lease_token FROM taken;
 
+-- name: wished
+-- What jobs want of some executions.
+SELECT execution_id, wanted_start, wanted_end
+FROM backfill_state_persistent
+WHERE execution_id = ANY (%(executions)s) AND wanted_start IS NOT NULL;
+
 -- name: hold
 -- Which of some claims still stand; until the transaction ends nobody else can take them over.
 SELECT e.execution_id
@@ -148,12 +154,20 @@ FROM unnest(%(executions)s::uuid[], %(tokens)s::uuid[], %(statuses)s::text[], %(
 WHERE e.execution_id = told.execution_id AND e.lease_token = told.token AND e.status = 'in_progress'
 RETURNING e.execution_id;
 
+-- name: release
+-- Gives back executions whose claims still stand, for others to take.
+UPDATE backfill_state_persistent e
+SET status = 'pending', owner = NULL, lease_token = NULL, lease_expires_at = NULL
+FROM unnest(%(executions)s::uuid[], %(tokens)s::uuid[]) AS held (execution_id, token)
+WHERE e.execution_id = held.execution_id AND e.lease_token = held.token AND e.status = 'in_progress';
+
 -- name: bury
--- Ends executions of runs whose workers died and which nobody has taken over since.
+-- Ends executions of runs whose workers died; those that jobs want are delivered again instead.
 UPDATE backfill_state_persistent e
 SET status = 'failed', completed_at = clock_timestamp(), lease_token = NULL, lease_expires_at = NULL,
     error_message = 'Its worker ended in the midst of it; the next backfill of the series goes on there'
 FROM (SELECT id FROM backfill_state_persistent
-      WHERE status = 'in_progress' AND run_id IS NOT NULL AND lease_expires_at <= clock_timestamp()
+      WHERE status = 'in_progress' AND run_id IS NOT NULL AND wanted_start IS NULL
+        AND lease_expires_at <= clock_timestamp()
       ORDER BY id FOR UPDATE SKIP LOCKED) AS dead
 WHERE e.id = dead.id;

@@ -1,0 +1,131 @@
+"""A worker: does the tasks of the queue, beside any number of others on the same database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from threading import Event, Thread
+from time import monotonic
+from uuid import UUID
+
+import structlog
+from procrastinate import App, PsycopgConnector
+from psycopg import AsyncConnection, sql
+
+from barhouse.config import Settings
+from barhouse.errors import DatabaseUnavailable
+from barhouse.flow.task import perform, recover
+from barhouse.flow.vendors import vendors
+from barhouse.sources.base import Source
+from barhouse.store.executions import BEAT, LEASE
+from barhouse.store.postgres import Database
+from barhouse.store.queue import QUEUE, SCHEMA, TASK
+
+log = structlog.get_logger()
+
+RECOVERY = timedelta(seconds=5)
+"""How often it is looked for tasks of dead workers."""
+
+POLL = 1.0
+"""Seconds between two looks at the queue; a notice comes sooner, if its listener lives."""
+
+GRACE = 0.5
+"""Seconds that tasks get to end by themselves when the worker is told to stop; then they are given back."""
+
+FIRST, LONGEST, STEADY = 0.5, 5.0, 60.0
+"""Seconds before a worker that ended starts again, at first and at most; after so many it was a steady one."""
+
+
+@contextmanager
+def working(db: Database, settings: Settings) -> Iterator[None]:
+    """Do tasks beside what is done, in a thread with a loop of its own; those in hand are given back at the end."""
+    over = Event()
+    thread = Thread(target=_loop, args=(over, db, settings), name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _loop(over: Event, db: Database, settings: Settings) -> None:
+    # Polars raises Ctrl-C in whatever thread computes: the loop ends then, and its tasks are given back
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_until(over, db, settings))
+
+
+async def _until(over: Event, db: Database, settings: Settings) -> None:
+    task = asyncio.create_task(work(db, settings))
+    await asyncio.to_thread(over.wait)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def work(db: Database, settings: Settings) -> None:
+    """Do tasks until cancelled; whatever ends the worker, it starts again."""
+    sources = vendors(db, settings)
+    recovery = asyncio.create_task(_recover(db))
+    try:
+        await _supervised(db, sources, settings.max_concurrent_symbols)
+    finally:
+        recovery.cancel()
+        for source in sources.values():
+            await source.close()
+
+
+async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+    delay = FIRST
+    while True:
+        began = monotonic()
+        try:
+            await _run(db, sources, concurrency)
+            log.warning("worker_ended")
+        except Exception as error:  # noqa: BLE001
+            log.warning("worker_ended", error=f"{type(error).__name__}: {error}")
+        delay = FIRST if monotonic() - began > STEADY else delay
+        await asyncio.sleep(delay)
+        delay = min(2 * delay, LONGEST)
+
+
+async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+    """One life of a worker: it ends when its connections do."""
+    app = App(
+        connector=PsycopgConnector(
+            conninfo=db.url, min_size=1, max_size=4, timeout=LONGEST, configure=_at_home, kwargs={"connect_timeout": 5}
+        )
+    )
+
+    @app.task(name=TASK)
+    async def bring(execution: str) -> None:
+        await perform(db, sources, UUID(execution))
+
+    async with app.open_async():
+        await app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            update_heartbeat_interval=BEAT.total_seconds(),
+            stalled_worker_timeout=LEASE.total_seconds(),
+            fetch_job_polling_interval=POLL,
+            shutdown_graceful_timeout=GRACE,
+            delete_jobs="always",
+        )
+
+
+async def _at_home(connection: AsyncConnection) -> None:
+    """The library names its tables without a schema."""
+    await connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(SCHEMA)))
+    await connection.commit()
+
+
+async def _recover(db: Database) -> None:
+    """Let no task get lost with its worker."""
+    while True:
+        try:
+            await asyncio.to_thread(recover, db, LEASE)
+        except DatabaseUnavailable as error:
+            log.warning("recovery_missed", error=str(error))
+        await asyncio.sleep(RECOVERY.total_seconds())

@@ -1,0 +1,24 @@
+-- name: deliver
+-- Hands executions that jobs want and nobody is at to the queue, but for those that wait there already.
+SELECT barhouse_queue.procrastinate_defer_jobs_v1(array_agg(
+    ROW (%(queue)s, %(task)s, 0, NULL, e.execution_id, jsonb_build_object('execution', e.execution_id), NULL)
+    ::barhouse_queue.procrastinate_job_to_defer_v1 ORDER BY e.id))
+FROM backfill_state_persistent e
+WHERE e.wanted_start IS NOT NULL
+  AND (e.status = 'pending' OR e.status = 'in_progress' AND e.lease_expires_at <= clock_timestamp())
+  AND (%(executions)s::uuid[] IS NULL OR e.execution_id = ANY (%(executions)s))
+  AND NOT EXISTS (SELECT FROM barhouse_queue.procrastinate_jobs q
+                  WHERE q.queueing_lock = e.execution_id::text AND q.status IN ('todo', 'doing'))
+HAVING count(*) > 0;
+
+-- name: alone
+-- Whether nobody else recovers tasks just now; then nobody does until the transaction ends.
+SELECT pg_try_advisory_xact_lock(%(lock)s);
+
+-- name: revive
+-- Puts the tasks of workers that give no sign of life back into the queue.
+UPDATE barhouse_queue.procrastinate_jobs q
+SET status = 'todo', attempts = attempts + 1, worker_id = NULL
+WHERE q.status = 'doing'
+  AND NOT EXISTS (SELECT FROM barhouse_queue.procrastinate_workers w
+                  WHERE w.id = q.worker_id AND w.last_heartbeat > clock_timestamp() - %(stalled)s::interval);

@@ -1,0 +1,166 @@
+"""Workers as real processes: what jobs ask for is done once, whoever dies in the midst of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from barhouse import DatabaseService
+from barhouse.api import vendor_side
+from barhouse.flow import jobs
+from barhouse.flow.plan import Wanted
+from barhouse.flow.track import track
+from barhouse.model import Instrument, Span, Timeframe
+from barhouse.store.jobs import Kind
+from tests.integration.embedded_servers import REPOSITORY
+
+YEARS = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+BARS = 291
+"""Sessions of New York in these years."""
+
+MIGRATION = REPOSITORY / "database" / "migrations" / "023_queue.sql"
+
+
+@pytest.fixture
+def service(database_url: str) -> Iterator[DatabaseService]:
+    with DatabaseService(database_url) as service:
+        yield service
+
+
+@contextmanager
+def worker(url: str, vendors: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker that asks these vendors, until the end."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("BARHOUSE_")}
+    places = {f"BARHOUSE_{name}_URL": vendors for name in ("POLYGON", "YAHOO", "BINANCE")}
+    keys = {"POLYGON_API_KEY": "k", "BARHOUSE_POLYGON_CALLS_PER_MINUTE": "0", "DATABASE_URL": url}
+    command: list[str | Path] = [Path(sys.executable).with_name("barhouse"), "worker"]
+    process = subprocess.Popen(command, env=clean | places | keys, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def until(true: Callable[[], Any], patience: float = 60) -> Any:
+    """What `true` gives once it is something."""
+    deadline = time.monotonic() + patience
+    while not (told := true()):
+        assert time.monotonic() < deadline, "It did not come to that in time"
+        time.sleep(0.05)
+    return told
+
+
+def asked(db: DatabaseService, question: str) -> list[dict[str, Any]]:
+    with psycopg.connect(db.url, row_factory=psycopg.rows.dict_row) as connection:
+        return connection.execute(question.encode()).fetchall()
+
+
+def wanted(db: DatabaseService, *symbols: str) -> list[Wanted]:
+    series = track(db, [Instrument(symbol) for symbol in symbols], [Timeframe.D1], YEARS.start)
+    return [Wanted(each, YEARS) for each in series]
+
+
+def through(db: DatabaseService, job_id: str) -> Callable[[], dict[str, Any] | None]:
+    def look() -> dict[str, Any] | None:
+        job = jobs.job(db, job_id)
+        return job if job["status"] in ("completed", "failed") else None
+
+    return look
+
+
+def test_the_schema_of_the_queue_is_that_of_the_installed_library() -> None:
+    shipped = (files("procrastinate") / "sql" / "schema.sql").read_text(encoding="utf-8")
+
+    ours = MIGRATION.read_text(encoding="utf-8").split("$procrastinate$")[1].removeprefix("\n")
+
+    assert ours == shipped
+
+
+def test_two_workers_share_a_job_and_its_books_are_those_of_one_run(service: DatabaseService) -> None:
+    symbols = ("AAPL", "IBM", "MSFT", "NOPE")
+    with vendor_side.running() as vendors, ExitStack() as stack:
+        job = jobs.request(service, Kind.ENRICHMENT, wanted(service, *symbols), by="test")
+        for _ in range(2):
+            stack.enter_context(worker(service.url, vendors))
+        ended = until(through(service, job["job_id"]))
+        until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
+
+    assert (job["status"], job["total"]) == ("queued", 4)
+    assert (ended["status"], ended["successful"], ended["failed"], ended["progress"]) == ("failed", 3, 1, 100.0)
+    of_symbol = {task["symbol"]: task for task in ended["tasks"]}
+    assert [of_symbol[symbol]["records_inserted"] for symbol in symbols] == [BARS, BARS, BARS, 0]
+    assert "NOPE" in of_symbol["NOPE"]["error_message"]
+    [run] = service.get_scheduler_execution_history()["executions"]
+    assert (run["status"], run["successful_symbols"], run["failed_symbols"]) == ("completed_with_errors", 3, 1)
+    assert run["total_records_processed"] == 3 * BARS
+    failures = asked(service, "SELECT symbol, consecutive_failures FROM symbol_failure_tracking ORDER BY symbol")
+    assert [tuple(each.values()) for each in failures] == [("AAPL", 0), ("IBM", 0), ("MSFT", 0), ("NOPE", 1)]
+
+
+def test_another_worker_takes_over_from_a_killed_one_and_nothing_is_read_twice(service: DatabaseService) -> None:
+    with vendor_side.running(faults="latency seconds=0.7") as vendors, ExitStack() as stack:
+        job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL", "IBM", "MSFT"), by="test")
+        first = stack.enter_context(worker(service.url, vendors))
+        before = until(lambda: asked(service, "SELECT * FROM backfill_state_persistent WHERE status = 'in_progress'"))
+        first.kill()
+        stack.enter_context(worker(service.url, vendors))
+        ended = until(through(service, job["job_id"]))
+
+    after = {each["execution_id"]: each for each in ended["tasks"]}
+    assert ended["status"] == "completed"
+    assert len(after) == 3
+    assert all(after[str(each["execution_id"])]["retry_count"] == 1 for each in before)
+    assert [each["records_inserted"] for each in ended["tasks"]] == [BARS] * 3
+    assert asked(service, "SELECT count(*) FROM bar") == [{"count": 3 * BARS}]
+    fetches = asked(service, "SELECT symbol FROM enrichment_fetch_log WHERE records_inserted > 0 ORDER BY symbol")
+    assert [each["symbol"] for each in fetches] == ["AAPL", "IBM", "MSFT"]
+
+
+def test_a_worker_that_is_told_to_stop_gives_its_tasks_back(service: DatabaseService) -> None:
+    with vendor_side.running(faults="latency seconds=30") as vendors:
+        job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")
+        with worker(service.url, vendors):
+            until(lambda: jobs.job(service, job["job_id"])["running"])
+        told = jobs.job(service, job["job_id"])
+
+    assert (told["status"], told["tasks"][0]["retry_count"]) == ("queued", 0)
+
+
+def test_a_task_that_is_delivered_again_finds_its_work_done_and_writes_nothing(service: DatabaseService) -> None:
+    with vendor_side.running() as vendors:
+        job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")
+        with worker(service.url, vendors):
+            done = until(through(service, job["job_id"]))
+            until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
+            before = _everything(service)
+            asked(service, _AGAIN.format(done["tasks"][0]["execution_id"]))
+            until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
+            after = _everything(service)
+
+    assert before == after
+    assert done["status"] == "completed"
+
+
+_AGAIN = """
+    SELECT barhouse_queue.procrastinate_defer_jobs_v1(ARRAY[ROW ('barhouse', 'bring', 0, NULL, NULL,
+        jsonb_build_object('execution', '{}'), NULL)::barhouse_queue.procrastinate_job_to_defer_v1])
+"""
+
+
+def _everything(db: DatabaseService) -> list[list[dict[str, Any]]]:
+    tables: tuple[str, ...] = ("backfill_state_persistent", "scheduler_execution_log", "series", "bar", "coverage")
+    tables += ("enrichment_fetch_log", "symbol_failure_tracking", "job", "job_task", "backfill_state")
+    return [asked(db, f"SELECT *, xmin::text AS version FROM {table} ORDER BY 1, 2, 3") for table in tables]
