@@ -16,7 +16,18 @@ from rich.table import Table
 
 from bench.harness import Figure, registry
 
-SUBJECTS = ("writing", "pipeline", "reading", "cleaning", "faults", "history", "judging", "resilience", "books")
+SUBJECTS = (
+    "writing",
+    "pipeline",
+    "reading",
+    "cleaning",
+    "faults",
+    "history",
+    "judging",
+    "resilience",
+    "books",
+    "health",
+)
 RESULTS = Path(__file__).parent / "results.json"
 
 
