@@ -48,12 +48,12 @@ def backfill(
             wanted = _tracked(db, start, end, now)
         limit = settings.max_concurrent_symbols
         outcomes = bring(db, sources, wanted, console, concurrency=limit, refresh=refresh)
-        verdict = judged(db, [outcome.series for outcome in outcomes if outcome.fetches])
+        verdict = judged(db, [outcome.series for outcome in outcomes if outcome.fetches], data_dir=data_dir)
     if not outcomes:
         console.print("Nothing is missing: every bar of this span was read already.")
         return
     console.print(results(outcomes))
-    console.print(verdict, highlight=False)
+    console.print(verdict, highlight=False, soft_wrap=True)
     for error in dict.fromkeys(str(error) for outcome in outcomes for error in outcome.errors):
         console.print(f"[yellow]{error}[/]", highlight=False)
     if any(outcome.missing for outcome in outcomes):

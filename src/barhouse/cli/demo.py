@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from barhouse.api import vendor_side
 from barhouse.api.app import create
 from barhouse.api.faults import script
 from barhouse.api.sample import sample
+from barhouse.cli.advice import short, there
 from barhouse.cli.bring import bring
 from barhouse.cli.judged import judged
 from barhouse.cli.options import DataDir, configured
@@ -73,7 +73,9 @@ def demo(
         console.print(_summary(db, outcomes))
         # The packaged bars end years ago: that they are overdue is no news.
         written = [outcome.series for outcome in outcomes if outcome.fetches]
-        console.print(judged(db, written, EVERYTHING - {Look.STALENESS}), highlight=False)
+        looks, where = EVERYTHING - {Look.STALENESS}, settings.data_dir
+        verdict = judged(db, written, looks, data_dir=where, program=_program())
+        console.print(verdict, highlight=False, soft_wrap=True)
         if not once:
             _serve(settings, port, console)
 
@@ -171,17 +173,13 @@ def _serve(settings: Settings, port: int, console: Console) -> None:
 
 def _next(where: str, data_dir: Path) -> tuple[str, str, str]:
     """Three commands, to be pasted as they are."""
-    program, there = _short(Path(sys.executable).with_name("barhouse")), f"--data-dir {_short(data_dir)}"
     return (
-        f"{program} bars AAPL --features {there}",
+        f"{_program()} bars AAPL --features{there(data_dir)}",
         f"curl '{where}/api/v1/historical/AAPL?start=2005-02-22&end=2005-03-05'",
-        f"{program} export MSFT --out msft.parquet {there}",
+        f"{_program()} export MSFT --out msft.parquet{there(data_dir)}",
     )
 
 
-def _short(path: Path) -> str:
-    """A path as people type it: from here, or from home."""
-    for base, sign in ((Path.cwd(), ""), (Path.home(), "~/")):
-        if path.is_relative_to(base):
-            return sign + shlex.quote(str(path.relative_to(base)))
-    return shlex.quote(str(path))
+def _program() -> str:
+    """This program, where no environment was activated."""
+    return short(Path(sys.executable).with_name("barhouse"))

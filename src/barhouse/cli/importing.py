@@ -48,7 +48,8 @@ def import_(
             else:
                 _say(console, path, take(db, path, series, zone=zone, now=datetime.now(UTC)))
         known = chosen(db, series.instrument.symbol, None, series.instrument.asset_class)
-        console.print(judged(db, known, EVERYTHING - {Look.STALENESS}), highlight=False)
+        verdict = judged(db, known, EVERYTHING - {Look.STALENESS}, data_dir=data_dir)
+        console.print(verdict, highlight=False, soft_wrap=True)
 
 
 def _say(console: Console, path: Path, imported: Imported) -> None:

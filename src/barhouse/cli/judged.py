@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
+from barhouse.cli.advice import there
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.findings import Findings, Rows
 from barhouse.flow.sweep import sweep
@@ -15,14 +17,21 @@ NAMED = 3
 """Series that are named; the others are only counted."""
 
 
-def judged(db: Database, series: Iterable[Series], looks: Collection[Look] = EVERYTHING) -> str:
-    """Judge the instruments of some series; what is wrong with their bars, and who tells more."""
+def judged(
+    db: Database,
+    series: Iterable[Series],
+    looks: Collection[Look] = EVERYTHING,
+    *,
+    data_dir: Path | None = None,
+    program: str = "barhouse",
+) -> str:
+    """Judge the instruments of some series; what is wrong with their bars, and which command tells more."""
     found = sweep(db, series, looks)
     parts = [_part(name, rows) for name, rows in _kinds(found).items() if rows]
     if not parts:
         return "Judged: nothing is wrong with these bars."
     symbol = next(row["symbol"] for rows in _kinds(found).values() for row in rows)
-    return f"Judged: {', '.join(parts)}; [bold]barhouse quality {symbol}[/] tells why."
+    return f"Judged: {', '.join(parts)}; [bold]{program} quality {symbol}{there(data_dir)}[/] tells why."
 
 
 def counted(found: Findings) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from barhouse.cli import plotting
-from barhouse.cli.advice import advice, reason
+from barhouse.cli.advice import advice, reason, there
 from barhouse.cli.options import Class, DataDir, asset_class, configured
 from barhouse.cli.tables import listing
 from barhouse.flow.choosing import chosen
@@ -78,18 +78,20 @@ def show(
         instrument = None if symbol is None else find(db, symbol, kind)
         sweep(db, chosen(db, symbol, timeframe, kind), timeframe=only)
         if instrument is None:
-            _say_all(console, quality_overview(db, since=since))
+            _say_all(console, quality_overview(db, since=since), there(data_dir))
         else:
-            _say(console, db, instrument, only, since)
+            found = _say(console, db, instrument, only, since)
+            _advise(console, advice(instrument, found, data_dir))
         if plot is not None and instrument is not None:
             drawn = plotting.plot(db, instrument, only, plot, since=since)
             console.print(f"{drawn} is drawn in [bold]{plot}[/]", highlight=False)
 
 
-def _say_all(console: Console, rows: Sequence[Row]) -> None:
+def _say_all(console: Console, rows: Sequence[Row], where: str) -> None:
     """A line an instrument."""
     if not rows:
-        console.print("Nothing is stored yet: [bold]barhouse track AAPL MSFT SPY && barhouse backfill[/]")
+        begin = f"barhouse track AAPL MSFT SPY{where} && barhouse backfill{where}"
+        console.print(f"Nothing is stored yet: [bold]{begin}[/]", highlight=False, soft_wrap=True)
         return
     table = listing("symbol", "class", ">score", ">validated", ">complete", ">gaps", ">outliers", ">doubles", "overdue")
     for row in rows:
@@ -97,7 +99,8 @@ def _say_all(console: Console, rows: Sequence[Row]) -> None:
         late = Text("yes", "yellow") if row["stale"] else Text("no", "dim")
         table.add_row(row["symbol"], row["asset_class"], *_figures(row), *counts, late)
     console.print(table)
-    console.print("\nWhat is behind the figures: [bold]barhouse quality SYMBOL[/]", style="dim", highlight=False)
+    more = f"[bold]barhouse quality SYMBOL{where}[/]"
+    console.print(f"\nWhat is behind the figures: {more}", style="dim", highlight=False, soft_wrap=True)
 
 
 def _figures(row: Row) -> tuple[str, str, str]:
@@ -111,8 +114,10 @@ def _count(number: int) -> Text:
     return Text(f"{number:,}", "yellow" if number else "dim")
 
 
-def _say(console: Console, db: Database, instrument: Instrument, only: Timeframe | None, since: date | None) -> None:
-    """All there is to know of one instrument."""
+def _say(
+    console: Console, db: Database, instrument: Instrument, only: Timeframe | None, since: date | None
+) -> list[Row]:
+    """Tell all there is to know of one instrument; what is wrong with it."""
     [row] = quality_overview(db, instrument, since)
     names = (instrument.symbol, instrument.asset_class)
     found = listed_anomalies(db, Wanted(*names, timeframe=only, faults=True, since=since), 10_000)
@@ -125,13 +130,19 @@ def _say(console: Console, db: Database, instrument: Instrument, only: Timeframe
     )
     if not found:
         console.print("[green]Nothing is wrong[/] with the stored bars, as far as anybody can tell.")
-        return
+        return []
     console.print(f"\n{_summary(found)}\n", highlight=False)
     console.print(_table(found[:SHOWN]))
     if len(found) > SHOWN:
         console.print(f"and {len(found) - SHOWN:,} more: GET /api/v1/data/anomalies has them all", style="dim")
-    console.print("\nWhat to do next:", style="dim")
-    for line in advice(instrument, found):
+    return [*found]
+
+
+def _advise(console: Console, lines: Iterable[str]) -> None:
+    """Commands to be pasted, if there is anything to do."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            console.print("\nWhat to do next:", style="dim")
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 

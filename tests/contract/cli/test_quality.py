@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from barhouse.cli.advice import advice
 from barhouse.flow.quality import listed_anomalies
+from barhouse.model import AssetClass, Instrument
 from barhouse.store.anomalies import Wanted
 from barhouse.store.postgres import Database
 from tests.contract.cli.conftest import Barhouse
@@ -29,6 +32,30 @@ def test_a_symbol_is_told_with_its_gaps_and_what_to_do_next(db: Database, barhou
     assert (
         "barhouse backfill AAPL --class stock --timeframe 1d --from 2024-03-05 --to 2024-03-07 --refresh" in told.output
     )
+
+
+def test_what_to_do_next_names_the_data_directory_that_was_named(
+    db: Database, barhouse: Barhouse, tmp_path: Path
+) -> None:
+    stored(db, "AAPL", week(4, 7, 8))
+    there = f"--data-dir {tmp_path}"
+
+    told = barhouse("quality", "AAPL", "--data-dir", tmp_path).output
+
+    advised = told.split("What to do next:")[1].strip().splitlines()
+    assert all(there in line for line in advised), told
+    assert f"barhouse quality SYMBOL {there}" in barhouse("quality", "--data-dir", tmp_path).output
+
+
+def test_an_outlier_is_asked_for_again_on_its_own_day() -> None:
+    evidence = {"verdict": "bad_tick", "field": "low"}
+    week = datetime(2024, 3, 4, tzinfo=UTC)
+    told = {"id": 7, "anomaly_type": "outlier", "timeframe": "1w", "evidence": evidence, "data_point_time": week}
+
+    [again, *_] = advice(Instrument("SPY", AssetClass.ETF, "XNYS"), [told])
+
+    asks = "barhouse backfill SPY --class etf --timeframe 1w --from 2024-03-04 --to 2024-03-11 --refresh"
+    assert again == f"{asks}   (asks whether it was restated)"
 
 
 def test_all_symbols_are_told_in_a_line_each(db: Database, barhouse: Barhouse) -> None:
