@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+NEVER = 0
+"""In the place of a status: the answer is held back until the receiver ends."""
+
 
 @dataclass
 class Receiver:
@@ -33,13 +36,18 @@ def receiver(answers: Sequence[int] = ()) -> Iterator[Receiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             there.posts.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(there.answers.pop(0) if there.answers else 204)
+            answer = there.answers.pop(0) if there.answers else 204
+            if answer is NEVER:
+                over.wait()
+                return
+            self.send_response(answer)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
+    over = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     there = Receiver(f"http://127.0.0.1:{server.server_port}/hook?token=s3cret", list(answers))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -47,6 +55,7 @@ def receiver(answers: Sequence[int] = ()) -> Iterator[Receiver]:
     try:
         yield there
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

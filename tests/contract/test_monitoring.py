@@ -1,4 +1,4 @@
-"""What operators see of health and alerts: the real app and the real command over a real PostgreSQL."""
+"""What operators see of health and alerts: the real app over a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from barhouse.cli.watch import following
 from barhouse.flow.alerting import deliver
 from barhouse.flow.health import health_run
 from barhouse.model import moment
-from barhouse.store.failures import track_symbol_failure
 from barhouse.store.postgres import Database
-from tests.contract.cli.conftest import Barhouse, barhouse
 from tests.contract.test_api import client
-from tests.integration.test_alerts import SECRET, fail, hooks
+from tests.integration.test_alerts import fail, hooks
 from tests.receiver import receiver
-
-__all__ = ["barhouse"]
 
 
 def test_the_latest_health_run_is_served_with_those_before(db: Database) -> None:
@@ -57,42 +53,6 @@ def test_alerts_are_served_with_who_was_told(db: Database) -> None:
 def test_the_examples_are_answers() -> None:
     assert HealthAnswer.model_validate(HEALTH).model_dump(mode="json") == HEALTH
     assert Alerts.model_validate(ALERTS).model_dump(mode="json") == ALERTS
-
-
-def test_the_command_looks_tells_and_shows(barhouse: Barhouse, db: Database) -> None:
-    assert "Nobody has looked yet" in barhouse("health").stdout
-    assert "There never was an alert" in barhouse("alerts", "list").stdout
-    for _ in range(3):
-        track_symbol_failure(db, "AAPL")
-
-    with receiver() as there:
-        shown = barhouse(
-            "health",
-            "--run",
-            BARHOUSE_ALERT_URLS=there.url,
-            BARHOUSE_ALERT_SECRET=SECRET.get_secret_value(),
-        )
-
-    assert shown.exit_code == 0, shown.output
-    assert "warning" in shown.stdout
-    assert "AAPL" in shown.stdout
-    assert [each["event"] for each in there.messages] == ["opened"]
-    assert "Symbols fail again and again: AAPL stock 3 times" in barhouse("alerts", "list").stdout
-
-
-def test_a_test_message_says_who_was_reached(barhouse: Barhouse) -> None:
-    with receiver() as there:
-        both = barhouse(
-            "alerts", "test", BARHOUSE_ALERT_URLS=f"{there.url}, http://127.0.0.1:9/s3cret", BARHOUSE_ALERT_SECRET="x"
-        )
-        one = barhouse("alerts", "test", BARHOUSE_ALERT_URLS=there.url, BARHOUSE_ALERT_SECRET="x")
-
-    assert (both.exit_code, one.exit_code) == (1, 0)
-    assert ": delivered" in both.stdout
-    assert "ConnectError" in both.stdout
-    assert "s3cret" not in both.output
-    assert [each["event"] for each in there.messages] == ["test", "test"]
-    assert "set BARHOUSE_ALERT_URLS" in barhouse("alerts", "test").stderr
 
 
 @pytest.mark.parametrize(
