@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -39,14 +38,8 @@ def newest(db: Database, selection: Selection, count: int) -> pl.DataFrame:
 
 def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | None = None) -> Iterator[pl.DataFrame]:
     """All bars of a selection as they were known, or the first `limit`, `size` at a time; an empty frame if none."""
-    names, left = reading.sources(db), sys.maxsize if limit is None else limit
-    page = _read(db, selection, min(size, left), names)
-    yield page
-    while page.height == size and (left := left - size):
-        selection = selection.after(page["time"][-1])
-        page = _read(db, selection, min(size, left), names)
-        if page.height:
-            yield page
+    names = reading.sources(db)
+    return reading.paged(lambda rest, count: _read(db, rest, count, names), selection, size, limit)
 
 
 def _read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -124,12 +124,20 @@ def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | Non
 
     No connection is held between two pages, so a slow reader keeps nobody waiting.
     """
-    names, left = sources(db), sys.maxsize if limit is None else limit
-    page = _read(db, selection, min(size, left), names)
+    names = sources(db)
+    return paged(lambda rest, count: _read(db, rest, count, names), selection, size, limit)
+
+
+def paged(
+    read: Callable[[Selection, int], pl.DataFrame], selection: Selection, size: int, limit: int | None
+) -> Iterator[pl.DataFrame]:
+    """What `read` gives of a selection, or its first `limit` bars, `size` at a time; an empty frame if none."""
+    left = sys.maxsize if limit is None else limit
+    page = read(selection, min(size, left))
     yield page
     while page.height == size and (left := left - size):
         selection = selection.after(page["time"][-1])
-        page = _read(db, selection, min(size, left), names)
+        page = read(selection, min(size, left))
         if page.height:
             yield page
 
