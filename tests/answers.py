@@ -9,6 +9,7 @@ import polars as pl
 from barhouse.api.sample import sample
 from barhouse.model import ACTIONS, BARS, AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.sources.base import Fetched
+from barhouse.sources.usual import USUAL
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 
@@ -50,6 +51,7 @@ def answer(
         span,
         bars.with_row_index("origin").select(*BARS, "origin"),
         rows.with_columns(pl.col("time").dt.epoch("ms").alias("t")).drop("time"),
+        expects=USUAL.get(source, frozenset()),
         actions=pl.DataFrame(schema=ACTIONS) if actions is None else actions,
     )
 

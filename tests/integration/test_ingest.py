@@ -49,7 +49,7 @@ def aapl(db: Database) -> Series:
 def test_new_bars_are_stored_as_they_came_with_features_and_quality(db: Database, aapl: Series) -> None:
     rows = real("AAPL")
 
-    told = keep_one(db, answer(aapl, rows))
+    told = keep_one(db, answer(aapl, rows, source="yahoo"))
 
     assert (told.fetched, told.inserted, told.updated, told.unchanged, told.quarantined) == (3270, 3270, 0, 0, 0)
     stored = db.frame(b"SELECT time, open, high, low, close, volume FROM bar ORDER BY time")

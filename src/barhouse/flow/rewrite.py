@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,8 @@ from barhouse.errors import UnknownBar
 from barhouse.flow import holes
 from barhouse.flow.enrich import CONTEXT, KEY, Kind, derived, stretched, surroundings
 from barhouse.model import EXTRAS, INSTANT, MEASURES, Schema, instant
-from barhouse.store import actions, bars, stays
+from barhouse.sources.usual import USUAL
+from barhouse.store import actions, bars, instruments, stays
 from barhouse.store import features as feature_store
 from barhouse.store.postgres import Database
 
@@ -83,7 +85,7 @@ def rejudge(
     splits = actions.splits(connection, stretches["instrument"].to_list())
     read = holes.read(connection, stretches["instrument"].to_list(), kind.timeframe)
     features = derived(fresh, around.select(CONTEXT), stretches, kind, splits=splits, read=read)
-    scored = _scored(_flagged(fresh, around, kind, splits), features)
+    scored = _scored(_flagged(fresh, around, kind, splits), features, instruments.source_names(connection))
     moving = features.join(moved.select("instrument").unique(), on="instrument", how="semi")
     return Rejudged(scored, moving.drop("finite", "applicable"))
 
@@ -135,17 +137,21 @@ def _flagged(fresh: pl.DataFrame, around: pl.DataFrame, kind: Kind, splits: pl.D
     )
 
 
-def _scored(flagged: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
-    """The bars with their verdict, each judged by what its own source sends of those around it."""
+def _scored(flagged: pl.DataFrame, features: pl.DataFrame, names: Mapping[int, str]) -> pl.DataFrame:
+    """The bars with their verdict, each judged by what its own source normally sends."""
     shares = features.select(*KEY, feature_finite="finite", feature_applicable="applicable")
     known = flagged.join(shares, on=KEY, how="left", maintain_order="left")
-    parts = [checks.score(part, expects=_sent(part)).select(*KEY, *VERDICT) for part in known.partition_by("source")]
-    return known.select(*PLACED).join(pl.concat(parts), on=KEY, maintain_order="left") if parts else _none()
+    scored = [
+        checks.score(part, expects=_sent(part, names.get(part["source"][0]))).select(*KEY, *VERDICT)
+        for part in known.partition_by("source")
+    ]
+    return known.select(*PLACED).join(pl.concat(scored), on=KEY, maintain_order="left") if scored else _none()
 
 
-def _sent(part: pl.DataFrame) -> frozenset[str]:
-    """The columns beyond the five that a source sends, by the bars that it sent."""
-    return frozenset(name for name in SENT if part[name].null_count() < part.height)
+def _sent(part: pl.DataFrame, source: str | None) -> frozenset[str]:
+    """The columns beyond the five that a source sends: a vendor's are known, others are known by their bars."""
+    usual = USUAL.get(source or "")
+    return frozenset(name for name in SENT if part[name].null_count() < part.height) if usual is None else usual
 
 
 def _none() -> pl.DataFrame:

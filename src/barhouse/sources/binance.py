@@ -20,6 +20,7 @@ from barhouse.sources.base import REJECTS, Fetched, Kept
 from barhouse.sources.futures import Futures, joined, milliseconds
 from barhouse.sources.http import Answer, Asking, Http
 from barhouse.sources.symbols import spelled
+from barhouse.sources.usual import USUAL
 
 NAME = "binance"
 ROWS = 1000
@@ -56,7 +57,6 @@ KLINE = (
 
 SAME = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 TAKEN = {"open_time": "time", "taker_buy_base": "taker_buy_volume"} | {name: name for name in SAME}
-EXPECTS = frozenset({"quote_volume", "trades", "taker_buy_volume"})
 CODES: dict[object, type[SourceError]] = {-1121: UnknownAtSource}
 LISTS = pl.List(pl.List(pl.String))
 
@@ -170,7 +170,7 @@ class Binance(Asking):
             span=Span(span.start, klines.silent_from or span.end),
             bars=bars,
             raw=klines.raw,
-            expects=EXPECTS,
+            expects=USUAL[self.name],
             rejects=pl.concat([klines.rejects, timeless, _cut_short(rows.filter(~whole), klines.raw)]),
             calls=klines.calls,
             response_ms=klines.ms,

@@ -21,6 +21,7 @@ from barhouse.sources.base import Fetched, Kept
 from barhouse.sources.http import Asking, Http
 from barhouse.sources.polygon_answers import NAME, TAKEN, Page
 from barhouse.sources.symbols import spelled
+from barhouse.sources.usual import USUAL
 
 HOSTS = frozenset({"api.polygon.io", "api.massive.com"})
 
@@ -59,7 +60,6 @@ EVENTS = (
 )
 """Corporate actions: their noun in a path, the field of the day they take effect, how they are read."""
 
-EXPECTS = frozenset({"vwap", "trades"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Polygon(Asking):
             span=_until(span, placed["time"].max(), timeframe) if read.silent else span,
             bars=placed,
             raw=raw,
-            expects=EXPECTS,
+            expects=USUAL[NAME],
             rejects=pl.concat(rejects),
             calls=read.calls,
             response_ms=read.ms,
