@@ -15,6 +15,9 @@ STEP = math.log(1.25)
 SPLIT_STEP = math.log(1.45)
 """The same for a split that was missed: prices fall by a fifth or a quarter without one too often."""
 
+HALVED, VERY_LARGE = math.log(1.9), math.log(2.9)
+"""Steps that some volume of their own is granted; the second one is beyond what special dividends pay out."""
+
 SHORT, LONG = 3, 60
 """Bars of a block by any ratio, and by one that a unit or a split explains."""
 
@@ -141,10 +144,14 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
 
     After a split as many times more shares are traded; in a crash the day itself stands out.
     """
-    large = steps.filter(pl.col("step").abs() >= SPLIT_STEP)
+    # Where a split is stored something else moved the price
+    large = steps.filter(pl.col("step").abs() >= SPLIT_STEP, pl.col("shares") == pl.col("shares_before"))
     if large.is_empty():
         return pl.DataFrame(schema=LEVELS)
+    # Where no dividend reaches, a night's move beside the ratio hides it less
+    wide = pl.max_horizontal(0.05, 5 * pl.col("sigma")).clip(None, 0.08)
     slack = pl.max_horizontal(0.03, 3 * pl.col("sigma")).clip(None, 0.065)
+    slack = pl.when(pl.col("step").abs() >= VERY_LARGE).then(wide).otherwise(slack)
     ratio = near_ratio(-pl.col("step"), SPLITS, slack)
     most = 0.3 * pl.col("step").abs()
     # After a bar that alone was wrong a step only leads back
@@ -158,15 +165,17 @@ def _missed(steps: pl.DataFrame) -> pl.DataFrame:
 def _no_crash() -> pl.Expr:
     """Whether the volume of the day is usual, counted in the new shares: beside the days after and those before.
 
-    One of both is enough where the step is large; where it is very large, some more is no crash yet.
+    Where one of both is usual and the other not far off, their middle counts; or, where the step is large, the first
+    one alone, and where it is very large, some more is no crash yet.
     """
     after = pl.when(pl.col("usual_after") > 0).then("usual_after")
     before = pl.when(pl.col("usual_before") > 0).then(pl.col("usual_before") * pl.col("ratio"))
     most = pl.max_horizontal(pl.col("v") / after, pl.col("v") / before)
     least = pl.min_horizontal(pl.col("v") / after, pl.col("v") / before)
-    limit = pl.when(pl.col("step").abs() >= math.log(2.9)).then(2 * LOUD).otherwise(LOUD)
-    large = pl.col("step").abs() >= math.log(1.9)
-    calm = (most <= LOUD) | (large & (least <= limit) & (pl.col("v") / before <= 2 * limit))
+    limit = pl.when(pl.col("step").abs() >= VERY_LARGE).then(2 * LOUD).otherwise(LOUD)
+    large = pl.col("step").abs() >= HALVED
+    middle = ((most * least).sqrt() <= LOUD) & (most <= 2 * LOUD)
+    calm = (most <= LOUD) | middle | (large & (least <= limit) & (pl.col("v") / before <= 2 * limit))
     return calm.fill_null(value=True)
 
 

@@ -66,7 +66,19 @@ WICK_SIGMAS = 4.0
 STIR, OWN_STIR, LONELY = 2.5, 2.0, 6.0
 """Times the ranges of these days, and what the day itself moved, that a wick is off; and where volume counts less."""
 
-BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.0, 7.0
+LONELIEST, WILD = 20.0, 10.0
+"""The same for a wick beyond what a panic leaves, and the volume up to which it is one: panics move other bars too."""
+
+IDLE = 1.25
+"""Times the usual volume up to which nobody was in a panic: the least in the lows of 6 May 2010 is 1.46."""
+
+IDLE_SIGMAS, IDLE_STIR, IDLE_OWN_STIR = 3.0, 2.0, 1.5
+"""What a high or low is off at least on such a day."""
+
+AWAY = 0.5
+"""The part of a day's move that speaks for a wick on its other side."""
+
+BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.0, 6.0
 """On a day with more volume that went its way by more sigmas a wick must be so many times that: 6 May 2010 was real."""
 
 FAR = 0.15
@@ -186,11 +198,12 @@ def _at_the_end() -> pl.Expr:
 
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
-    own = _own_move()
-    busy = _busy()
-    stir = pl.max_horizontal(STIR * pl.col("calm"), pl.when(busy).then(BUSY_STIR).otherwise(OWN_STIR) * own)
-    off = pl.max_horizontal(LEAST, SIGMAS * pl.col("sigma"))
-    far = pl.max_horizontal(off, WICK_SIGMAS * pl.col("sigma"), stir)
+    idle = (pl.col("times") <= IDLE).fill_null(value=False) & (pl.col("field") != "open")
+    own = pl.when(_busy()).then(BUSY_STIR).when(idle).then(IDLE_OWN_STIR).otherwise(OWN_STIR) * _own_move()
+    stir = pl.max_horizontal(pl.when(idle).then(IDLE_STIR).otherwise(STIR) * pl.col("calm"), own)
+    off = pl.max_horizontal(LEAST, pl.when(idle).then(IDLE_SIGMAS).otherwise(SIGMAS) * pl.col("sigma"))
+    usual = pl.when(idle).then(IDLE_SIGMAS).otherwise(WICK_SIGMAS) * pl.col("sigma")
+    far = pl.max_horizontal(off, usual, stir)
     enough = (pl.col("reach") >= far) | ((pl.col("reach") >= off) & pl.col("denied"))
     return (pl.col("field") != "close") & enough & pl.col("no").is_not_null() & ~pl.col("shown")
 
@@ -207,14 +220,22 @@ def _busy() -> pl.Expr:
 
 def lonely() -> pl.Expr:
     """Whether a high or low is so far beyond all else of its day and these days that some more volume proves little."""
-    stir = pl.max_horizontal("calm", _own_move())
-    return pl.col("field").is_in(["high", "low"]) & (pl.col("reach") >= LONELY * stir) & (pl.col("times") <= LOUDEST)
+    stir = pl.col("reach") / pl.max_horizontal("calm", _own_move())
+    far = (stir >= LONELY) & (pl.col("times") <= LOUDEST)
+    return pl.col("field").is_in(["high", "low"]) & (far | ((stir >= LONELIEST) & (pl.col("times") <= WILD)))
 
 
 def _own_move() -> pl.Expr:
-    """How far the sound prices of the day moved."""
-    gap, move = (pl.col("o") / pl.col("p")).log().abs(), (pl.col("c") / pl.col("p")).log().abs()
+    """How far the sound prices of the day moved, those away from a high or low in part."""
+    side = pl.when(pl.col("field") == "low").then(-1).when(pl.col("field") == "high").then(1)
+    gap, move = (_toward(pl.col(name), side) for name in "oc")
     return pl.max_horizontal(move, pl.when(pl.col("field") != "open").then(gap))
+
+
+def _toward(price: pl.Expr, side: pl.Expr) -> pl.Expr:
+    """How far a price is from the close before; less where it moved to the other side."""
+    move = (price / pl.col("p")).log()
+    return pl.when(move * side < 0).then(AWAY * move.abs()).otherwise(move.abs())
 
 
 def near_ratio(figure: pl.Expr, ratios: tuple[float, ...], slack: pl.Expr) -> pl.Expr:
