@@ -17,6 +17,7 @@ from barhouse.api import (
     features,
     health,
     historical,
+    jobs,
     monitoring,
     quality,
     quarantine,
@@ -73,6 +74,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     for routes in (
         health,
         historical,
+        jobs,
         features,
         symbols,
         status,

@@ -42,6 +42,7 @@ VERBS = {
     "health": Verb("health", "health", "Show how the warehouse is: what is late, fails, is wrong, runs out."),
     "alerts": Verb("alerts", "alerts", "Show of what people were told, and try whether they can be reached."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
+    "jobs": Verb("jobs", "jobs", "Show what was asked for and how far it is; end it, or try again what failed."),
     "worker": Verb("worker", "worker", "Do what jobs ask for, beside other workers on the same database."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
