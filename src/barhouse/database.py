@@ -77,4 +77,4 @@ class DatabaseService(Database):
 
     health_run = health.health_run
     health_history = health.health_history
-    listed_incidents = incidents.listed
+    listed_incidents = incidents.listed_incidents

@@ -182,7 +182,7 @@ def test_a_message_that_nobody_took_is_tried_again_under_its_id(db: Database, th
     assert deliver(db, told) == 1
 
     assert len({each["id"] for each in there.messages}) == 1
-    [incident] = incidents.listed(db)
+    [incident] = incidents.listed_incidents(db)
     [delivery] = incident["deliveries"]
     assert (incident["status"], delivery["status"], delivery["attempts"]) == ("delivered", "delivered", 3)
 
@@ -226,7 +226,7 @@ def test_each_channel_is_told_once_whatever_the_other_does(db: Database, there: 
         at_once(db)
 
     assert len(there.posts) == 1
-    statuses = {each["status"]: each["attempts"] for each in incidents.listed(db)[0]["deliveries"]}
+    statuses = {each["status"]: each["attempts"] for each in incidents.listed_incidents(db)[0]["deliveries"]}
     assert statuses == {"delivered": 1, "waiting": 3}
 
 
@@ -242,14 +242,14 @@ def test_what_is_over_before_anybody_was_told_is_not_told(db: Database, there: R
     deliver(db, told)
 
     assert len(there.posts) == 1
-    [incident] = incidents.listed(db)
+    [incident] = incidents.listed_incidents(db)
     assert (incident["status"], incident["delivered_at"]) == ("over", None)
 
 
 def test_without_channels_an_incident_waits_for_one(db: Database, there: Receiver) -> None:
     fail(db, ["AAPL"])
     run(db, [])
-    assert [each["status"] for each in incidents.listed(db)] == ["open"]
+    assert [each["status"] for each in incidents.listed_incidents(db)] == ["open"]
 
     run(db, hooks(there.url))
 
@@ -264,7 +264,7 @@ def test_no_secret_of_an_address_is_told_anywhere(db: Database, capsys: pytest.C
     ]
     run(db, told)
 
-    [incident] = incidents.listed(db)
+    [incident] = incidents.listed_incidents(db)
     output = capsys.readouterr()
     for text in (repr(incident), repr(tried(told)), repr(told[:1]), output.out, output.err):
         assert "s3cret" not in text
@@ -297,4 +297,4 @@ def test_an_apprise_address_reaches_its_service(db: Database, there: Receiver) -
     [message] = there.messages
     assert message["title"] == "Barhouse: symbol failing (warning)"
     assert "AAPL stock" in message["message"]
-    assert incidents.listed(db)[0]["delivered_at"] <= datetime.now(UTC)
+    assert incidents.listed_incidents(db)[0]["delivered_at"] <= datetime.now(UTC)

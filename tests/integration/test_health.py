@@ -35,7 +35,7 @@ def stored(db: Database, symbol: str = "AAPL", *, tracked: bool = True) -> None:
 
 
 def rules(db: Database) -> dict[str, str]:
-    return {each["rule"]: each["status"] for each in incidents.listed(db)}
+    return {each["rule"]: each["status"] for each in incidents.listed_incidents(db)}
 
 
 def test_an_empty_warehouse_is_healthy(db: Database) -> None:

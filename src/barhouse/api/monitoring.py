@@ -161,5 +161,5 @@ def alerts(
     limit: Annotated[int, Query(ge=1, le=500, description="So many of the latest incidents.")] = 50,
 ) -> Alerts:
     """The latest incidents, one for each root cause, with the messages about them."""
-    told = [Alert(**row) for row in incidents.listed(db, status=status, limit=limit)]
+    told = [Alert(**row) for row in incidents.listed_incidents(db, status=status, limit=limit)]
     return Alerts(timestamp=datetime.now(UTC), count=len(told), alerts=told)

@@ -35,7 +35,7 @@ def list_(
     """
     console = Console()
     with opened(configured(data_dir)) as db:
-        found = incidents.listed(db, limit=limit)
+        found = incidents.listed_incidents(db, limit=limit)
     if not found:
         console.print("There never was an alert.")
         return

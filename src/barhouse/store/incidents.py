@@ -103,7 +103,7 @@ def failed(db: Database, message: Claimed, error: str) -> None:
         connection.execute(query.failed, told)
 
 
-def listed(db: Database, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+def listed_incidents(db: Database, *, status: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
     """The latest incidents, newest first, with what was told of them to whom."""
     with db.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.listed, {"status": status, "limit": limit}).fetchall()

@@ -98,7 +98,7 @@ def test_a_killed_sender_is_followed_by_another_with_the_same_message(
     # The first may have been read or not: told twice is better than never
     assert [each["event"] for each in there.messages] == ["opened", "opened"]
     assert len({each["id"] for each in there.messages}) == 1
-    assert [each["status"] for each in incidents.listed(db)] == ["delivered"]
+    assert [each["status"] for each in incidents.listed_incidents(db)] == ["delivered"]
 
 
 def test_the_health_run_can_be_switched_off(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
