@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,15 +119,20 @@ def _mark(axes: Axes, outliers: Sequence[dict[str, Any]], low: float, high: floa
     times = [row["data_point_time"] for row in outliers]
     values = [min(max(row["evidence"]["value"], low), high) for row in outliers]
     axes.plot(times, values, "X", color=FAULT, markersize=8, label=f"outlier ({len(outliers)})", clip_on=False)
-    for row, value in list(zip(outliers, values, strict=True))[:LABELLED]:
+    (first, last), drawn = axes.get_xlim(), None
+    reach = timedelta(days=(last - first) / LABELLED)
+    for row, value in sorted(zip(outliers, values, strict=True), key=lambda mark: mark[0]["data_point_time"]):
+        if drawn is not None and row["data_point_time"] - drawn < reach:
+            continue
+        drawn = row["data_point_time"]
         word = f"{row['evidence']['verdict'].replace('_', ' ')} {row['evidence']['value']:g}"
         axes.annotate(
             word, (row["data_point_time"], value), (6, 6), textcoords="offset points", fontsize=8, color=FAULT
         )
 
 
-LABELLED = 12
-"""Outliers whose verdict is written beside them."""
+LABELLED = 8
+"""So many verdicts have room beside each other."""
 
 
 def _pin(axes: Axes, bars: pl.DataFrame, corrected: Sequence[datetime], high: float) -> None:
