@@ -18,7 +18,7 @@ from barhouse.scheduler.worker import working
 def worker(*, data_dir: DataDir = None) -> None:
     """Do what jobs ask for, beside other workers on the same database.
 
-    Example: [bold]DATABASE_URL=postgresql://barhouse@db/bars barhouse worker[/]
+    Example: [bold]barhouse worker[/], with the `DATABASE_URL` of the others
     """
     on_standard_error(logging.INFO)
     settings, over = configured(data_dir), Event()
