@@ -12,32 +12,39 @@ from barhouse.store.queries import queries
 query = queries("features")
 
 
-def remove(connection: Connection, stretches: pl.DataFrame, timeframe: Timeframe) -> None:
+def _remove(connection: Connection, stretches: pl.DataFrame, timeframe: Timeframe) -> None:
     """Take all features out that lie in these stretches (instrument, first, last), both ends included.
 
-    `feature_freshness` follows: when they changed, how many there are, and `added` (a column) of those that come.
+    `feature_freshness` follows: when they changed, and how many there are with those that are `added` in their place.
     """
-    added = stretches["added"].to_list() if "added" in stretches.columns else [0] * stretches.height
     connection.execute(
         query.remove,
         {
             "instruments": stretches["instrument"].to_list(),
             "firsts": stretches["first"].to_list(),
             "lasts": stretches["last"].to_list(),
-            "added": added,
+            "added": stretches["added"].to_list(),
             "timeframe": timeframe.code,
         },
     )
 
 
-def replace(connection: Connection, features: pl.DataFrame, timeframe: Timeframe) -> None:
-    """Put `features` (instrument, time, a column each) in the place of all that was between their first and last."""
-    if features.is_empty():
+def replace(
+    connection: Connection, features: pl.DataFrame, timeframe: Timeframe, *, moved: pl.DataFrame | None = None
+) -> None:
+    """Put `features` (instrument, time, a column each) in the place of all that was between their first and last.
+
+    `moved` (instrument, time) are instants that lie in between too, though a bar that left has no features any more.
+    """
+    added = features.select("instrument", "time", there=1)
+    touched = added if moved is None else pl.concat([added, moved.select("instrument", "time", there=0)])
+    if touched.is_empty():
         return
     times = pl.col("time")
-    remove(
-        connection, features.group_by("instrument").agg(first=times.min(), last=times.max(), added=pl.len()), timeframe
-    )
+    stretches = touched.group_by("instrument").agg(first=times.min(), last=times.max(), added=pl.col("there").sum())
+    _remove(connection, stretches, timeframe)
+    if features.is_empty():
+        return
     filled = [name for name in features.columns if features[name].null_count() < features.height]
     copy_in(
         connection,
