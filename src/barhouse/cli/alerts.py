@@ -20,7 +20,10 @@ from barhouse.store import incidents
 
 COLOURS = {"open": "bold red", "delivered": "yellow", "over": "dim"}
 
-alerts = typer.Typer(**PLAIN, help="Show of what people were told, and try whether they can be reached.")
+alerts = typer.Typer(
+    **PLAIN,
+    help="Show what people were told, and try whether they can be reached.\n\nExample: [bold]barhouse alerts list[/]",
+)
 
 
 @alerts.command("list")

@@ -39,8 +39,10 @@ VERBS = {
     "diff": Verb("diff", "diff_", "Show what was rewritten in the bars of a symbol since an instant."),
     "duplicates": Verb("duplicates", "duplicates", "Find bars that share a slot, clean them out, and undo that."),
     "quarantine": Verb("quarantine", "quarantine", "Look at rows that are no bars, judge them again, decide by hand."),
-    "health": Verb("health", "health", "Show how the warehouse is: what is late, fails, is wrong, runs out."),
-    "alerts": Verb("alerts", "alerts", "Show of what people were told, and try whether they can be reached."),
+    "health": Verb(
+        "health", "health", "Show how the warehouse is: what is late, what fails, what is wrong, what runs out."
+    ),
+    "alerts": Verb("alerts", "alerts", "Show what people were told, and try whether they can be reached."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "jobs": Verb("jobs", "jobs", "Show what was asked for and how far it is; end it, or try again what failed."),
     "worker": Verb("worker", "worker", "Do what jobs ask for, beside other workers on the same database."),

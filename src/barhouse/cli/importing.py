@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.judged import judged
-from barhouse.cli.options import Class, DataDir, OneTimeframe, asset_class, configured
+from barhouse.cli.options import Class, DataDir, Exchange, OneTimeframe, asset_class, configured
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.choosing import chosen
 from barhouse.flow.imports import Imported, take, take_actions
@@ -28,6 +28,7 @@ def import_(
     symbol: Annotated[str, typer.Option("--symbol", "-s", help="Whose bars these are.")],
     timeframe: OneTimeframe = "1d",
     asset: Class = None,
+    exchange: Exchange = None,
     zone: Annotated[str, typer.Option(help="The zone of times that name none.")] = "UTC",
     actions: Annotated[bool, typer.Option("--actions", help="The files hold splits or dividends, not bars.")] = False,
     data_dir: DataDir = None,
@@ -40,7 +41,7 @@ def import_(
     """
     console = Console()
     with opened(configured(data_dir)) as db:
-        series = Series(named(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+        series = Series(named(db, symbol, asset_class(asset), exchange), Timeframe.of(timeframe))
         for path in files:
             if actions:
                 learnt = take_actions(db, path, series)

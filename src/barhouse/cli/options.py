@@ -19,6 +19,12 @@ OneTimeframe = Annotated[str, typer.Option("--timeframe", "-t", help="1m 5m 15m 
 Class = Annotated[
     str | None, typer.Option("--class", "-c", help="stock, etf or crypto; left out: the one tracked, else stock.")
 ]
+Exchange = Annotated[
+    str | None,
+    typer.Option(
+        "--exchange", help="Its exchange's calendar, as exchange-calendars names it: XLON, XTKS; usually XNYS."
+    ),
+]
 From = Annotated[str | None, typer.Option("--from", help="First day or instant, UTC: 2024-01-31 or 2024-01-31T14:30Z.")]
 To = Annotated[str | None, typer.Option("--to", help="First day or instant that is not wanted any more.")]
 Features = Annotated[bool, typer.Option("--features", help="Also the features of each bar.")]

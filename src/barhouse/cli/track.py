@@ -9,7 +9,7 @@ import typer
 from pydantic import SecretStr
 from rich.console import Console
 
-from barhouse.cli.options import Class, DataDir, Symbols, Timeframes, asset_class, configured
+from barhouse.cli.options import Class, DataDir, Exchange, Symbols, Timeframes, asset_class, configured
 from barhouse.config import Settings
 from barhouse.flow.track import Promise, earliest, named, promise
 from barhouse.flow.track import track as keep_tracking
@@ -24,6 +24,7 @@ def track(
     timeframes: Timeframes = ["1d"],  # noqa: B006
     since: Annotated[str | None, typer.Option(help="From which day on, UTC; left out: as far back as usual.")] = None,
     asset: Class = None,
+    exchange: Exchange = None,
     data_dir: DataDir = None,
 ) -> None:
     """Keep series up to date from now on; says at once what no source can reach.
@@ -34,7 +35,7 @@ def track(
     console, settings, now = Console(), configured(data_dir), datetime.now(UTC)
     wanted = Timeframe.several(timeframes)
     with opened(settings) as db:
-        instruments = [named(db, symbol, asset_class(asset)) for symbol in symbols]
+        instruments = [named(db, symbol, asset_class(asset), exchange) for symbol in symbols]
         for timeframe in wanted:
             start = moment(since) if since else earliest(timeframe, now)
             for series in keep_tracking(db, instruments, [timeframe], start):

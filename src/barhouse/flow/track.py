@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
-from barhouse.errors import UnknownSymbol
+from barhouse.errors import Conflict, UnknownSymbol
+from barhouse.flow import sessions
 from barhouse.flow.instruments import find
 from barhouse.flow.plan import in_order
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
@@ -45,12 +46,28 @@ def earliest(timeframe: Timeframe, until: datetime) -> datetime:
     return datetime.combine((until - HISTORY[timeframe]).date(), time(), UTC)
 
 
-def named(db: Database, symbol: str, asset_class: AssetClass | None) -> Instrument:
-    """The instrument that somebody means by `symbol`: by its class if given, else the one there is, else a stock."""
+def named(db: Database, symbol: str, asset_class: AssetClass | None, exchange: str | None = None) -> Instrument:
+    """The instrument that somebody means by `symbol`: by its class if given, else the one there is, else a stock.
+
+    Its bars stand in the calendar of `exchange`, where one is named: UnknownCalendar (422) if nobody knows it,
+    Conflict (409) if bars of the instrument are kept by another one.
+    """
     try:
-        return find(db, symbol, asset_class)
+        known = find(db, symbol, asset_class)
     except UnknownSymbol:
-        return symbols.instrument(symbol, asset_class or AssetClass.STOCK)
+        known = symbols.instrument(symbol, asset_class or AssetClass.STOCK)
+    return known if exchange in (None, known.exchange) else _moved(db, known, exchange)
+
+
+def _moved(db: Database, instrument: Instrument, exchange: str) -> Instrument:
+    """The instrument on another exchange, whose slots are others."""
+    sessions.calendar(db, exchange)
+    if instrument.key is not None:
+        with db.transaction() as connection:
+            if not instruments.move(connection, instrument, exchange):
+                kept = f"The bars of {instrument} are kept by the calendar of {instrument.exchange}"
+                raise Conflict(f"{kept}; another one has other slots, so name it before the first bar comes")
+    return replace(instrument, exchange=exchange)
 
 
 def track(db: Database, wanted: Iterable[Instrument], timeframes: Sequence[Timeframe], since: datetime) -> list[Series]:

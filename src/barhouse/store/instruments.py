@@ -51,6 +51,11 @@ def add(connection: Connection, instrument: Instrument) -> Instrument:
     return find(connection, instrument.symbol, instrument.asset_class)
 
 
+def move(connection: Connection, instrument: Instrument, exchange: str) -> bool:
+    """Put an instrument on another exchange; not, where bars of it are kept already."""
+    return connection.execute(sql.move, {"instrument": instrument.key, "exchange": exchange}).fetchone() is not None
+
+
 def add_series(connection: Connection, series: Series) -> Series:
     """`series` with its number in the warehouse, kept but not yet tracked if it is new."""
     instrument = add(connection, series.instrument)

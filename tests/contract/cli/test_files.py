@@ -247,3 +247,23 @@ def test_a_timeframe_that_is_not_stored_names_those_that_are(barhouse: Barhouse)
 
     assert told.exit_code == 2
     assert "there are 1d" in told.stderr
+
+
+LONDON = "date,open,high,low,close,volume\n" + "".join(f"2022-05-{day},14,15,13,14,{day}\n" for day in (27, 30, 31))
+
+
+def test_bars_stand_in_the_calendar_of_the_exchange_that_is_named(barhouse: Barhouse, tmp_path: Path) -> None:
+    (tmp_path / "aet.csv").write_text(LONDON)  # New York was closed on 30 May 2022, London was not
+    words = ("import", tmp_path / "aet.csv", "--symbol", "AET.L", "--exchange")
+
+    unknown = barhouse(*words, "XNOPE")
+    taken = barhouse(*words, "XLON")
+    again = barhouse(*words, "XLON")
+    moved = barhouse(*words, "XTKS")
+    tracked = barhouse("track", "AET.L", "--exchange", "XNYS")
+
+    assert (unknown.exit_code, "XNOPE" in unknown.output) == (2, True)
+    assert (taken.exit_code, "3 new" in taken.output, "quarantined" in taken.output) == (0, True, False)
+    assert (again.exit_code, "3 known" in again.output) == (0, True)
+    assert [refused.exit_code for refused in (moved, tracked)] == [2, 2]
+    assert "kept by the calendar of XLON" in tracked.output

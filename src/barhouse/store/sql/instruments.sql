@@ -18,6 +18,12 @@ INSERT INTO series (instrument, timeframe, tracked, since)
 VALUES (%(instrument)s, %(timeframe)s, false, NULL)
 ON CONFLICT (instrument, timeframe) DO NOTHING;
 
+-- name: move
+-- Puts an instrument on another exchange, as long as no bar of it is kept.
+UPDATE instrument SET exchange = %(exchange)s
+WHERE id = %(instrument)s AND NOT EXISTS (SELECT FROM bar WHERE instrument = %(instrument)s)
+RETURNING id;
+
 -- name: activate
 -- Brings an instrument back that was put away.
 UPDATE instrument SET active = true WHERE id = %(instrument)s AND NOT active;
