@@ -198,3 +198,13 @@ def test_a_source_that_outranks_takes_the_bar_over_but_not_the_corrected_field(d
 
     held = f"SELECT b.close, s.name FROM bar b JOIN source s ON s.code = b.source WHERE b.time = '{DAY}'"
     assert asked(db, held) == [(LOW, "polygon")]
+
+
+def test_a_correction_resolves_what_was_wrong_with_the_bar(db: Database, aapl: Series) -> None:
+    anomalies = f"SELECT resolution_status, anomaly_type FROM data_anomalies WHERE data_point_time = '{DAY}'"
+    by_hand(db, low=4.09)
+    before = asked(db, anomalies)
+    by_hand(db, low=ROWS["low"][250])
+
+    assert before == [("open", "outlier")]
+    assert asked(db, anomalies) == [("resolved", "outlier")]

@@ -17,6 +17,7 @@ from barhouse.flow import instruments, sessions
 from barhouse.flow.actions import reconsider
 from barhouse.flow.enrich import KEY, Kind, stretched
 from barhouse.flow.rewrite import PLACED, VERDICT, Rejudged, changed_verdicts, moves, neighbours, rejudge
+from barhouse.flow.sweep import sweep
 from barhouse.model import BARS, MEASURES, PRICES, AssetClass, Series, Timeframe, instant, moment
 from barhouse.store import bars, corrections, features, stays
 from barhouse.store.postgres import Database
@@ -60,8 +61,9 @@ def correct(
 
     The bar is judged anew, verdicts and features of all that depend on it follow, and each changed field is written
     down with its old value, `reason` and `author`. From then on its source is not heard on that field unless it tells
-    another value than the one that was corrected. UnknownBar (404) if there is none; InvalidParameter (422) for a
-    field or value that none is, a bar that is still forming, and one that would be impossible then.
+    another value than the one that was corrected. Anomalies of the instrument are found, or resolved, at once.
+    UnknownBar (404) if there is none; InvalidParameter (422) for a field or value that none is, a bar that is still
+    forming, and one that would be impossible then.
     """
     _sensible(values, reason, author)
     instrument = instruments.find(db, symbol, None if asset_class is None else AssetClass.of(asset_class))
@@ -85,6 +87,7 @@ def correct(
         why = "bug_fix" if bug_fix else "manual_correction"
         corrections.write(connection, told, series.timeframe, at=now, by=author, reason=why, note=reason)
     reconsider(db, [instrument], stretched(wanted, wanted.select(KEY)))
+    sweep(db, [series], timeframe=series.timeframe)
     return _corrected(series, stored, after, now)
 
 

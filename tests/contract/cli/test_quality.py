@@ -65,8 +65,8 @@ def test_all_symbols_are_told_in_a_line_each(db: Database, barhouse: Barhouse) -
     told = barhouse("quality")
 
     lines = [line.split() for line in told.output.splitlines()]
-    assert ["AAPL", "stock", "1.0000", "100.00%", "60.00%", "1", "0", "0", "yes"] in lines
-    assert ["MSFT", "stock", "1.0000", "100.00%", "100.00%", "0", "0", "0", "yes"] in lines
+    assert ["AAPL", "stock", "0.8857", "100.00%", "60.00%", "1", "0", "0", "yes"] in lines
+    assert ["MSFT", "stock", "0.8857", "100.00%", "100.00%", "0", "0", "0", "yes"] in lines
 
 
 def test_an_empty_warehouse_and_an_unknown_symbol_are_told_plainly(barhouse: Barhouse) -> None:
