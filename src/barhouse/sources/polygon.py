@@ -61,7 +61,6 @@ EVENTS = (
 """Corporate actions: their noun in a path, the field of the day they take effect, how they are read."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Read:
     """All pages of one question."""
