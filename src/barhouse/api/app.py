@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -40,6 +40,26 @@ Errors are `{"detail": …}`. Instants are RFC 3339 in UTC; spans are half open,
 """
 
 
+ROUTES = (
+    health,
+    historical,
+    jobs,
+    features,
+    symbols,
+    status,
+    schedulers,
+    quality,
+    duplicates,
+    quarantine,
+    corrections,
+    actions,
+    resilience,
+    monitoring,
+    dashboard,
+)
+"""One module a prefix of paths, each with its `router`."""
+
+
 def create(settings: Settings | None = None) -> FastAPI:
     """The app over the warehouse of these settings, or of the environment: `uvicorn barhouse.api.app:create --factory`.
 
@@ -48,6 +68,25 @@ def create(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or of_process()
     bound(settings)
+    app = FastAPI(
+        title="Barhouse",
+        description=DESCRIPTION,
+        version=version("barhouse"),
+        lifespan=_over(settings),
+        docs_url=None,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    errors.enrol(app)
+    app.add_middleware(Guard, settings=settings)
+    for routes in ROUTES:
+        app.include_router(routes.router)
+    dashboard.serve_files(app)
+    return app
+
+
+def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What opens the warehouse when an app starts, and closes it when the app ends."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -60,34 +99,4 @@ def create(settings: Settings | None = None) -> FastAPI:
             finally:
                 await quick.close()
 
-    app = FastAPI(
-        title="Barhouse",
-        description=DESCRIPTION,
-        version=version("barhouse"),
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-    )
-    errors.enrol(app)
-    app.add_middleware(Guard, settings=settings)
-    for routes in (
-        health,
-        historical,
-        jobs,
-        features,
-        symbols,
-        status,
-        schedulers,
-        quality,
-        duplicates,
-        quarantine,
-        corrections,
-        actions,
-        resilience,
-        monitoring,
-        dashboard,
-    ):
-        app.include_router(routes.router)
-    dashboard.serve_files(app)
-    return app
+    return lifespan

@@ -20,6 +20,8 @@ from barhouse.errors import RequestError
 from barhouse.flow.reads import pages
 from barhouse.flow.warehouse import opened
 from barhouse.model import Adjust
+from barhouse.store.postgres import Database
+from barhouse.store.reading import Selection
 
 STDOUT = "-"
 INSTANT_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -70,7 +72,6 @@ def export(
     chosen = kind or _by_name(out)
     if chosen is Format.PARQUET and out == STDOUT:
         raise RequestError("Parquet needs a file: --out bars.parquet")
-    rows = 0
     with opened(configured(data_dir)) as db:
         wanted = selected(
             db,
@@ -83,14 +84,21 @@ def export(
             adjust=adjust,
             as_of=as_of,
         )
-        with _target(out) as handle:
-            writer = (Csv if chosen is Format.CSV else Parquet)(handle)
-            for page in pages(db, wanted):
-                writer.write(page)
-                rows += page.height
-            writer.close()
+        rows = _written(db, wanted, out, chosen)
     if out != STDOUT:
         Console(stderr=True).print(f"{rows:,} bars of {wanted.series} in {out}", highlight=False, soft_wrap=True)
+
+
+def _written(db: Database, wanted: Selection, out: str, kind: Format) -> int:
+    """How many bars were written to where they were wanted."""
+    rows = 0
+    with _target(out) as handle:
+        writer = (Csv if kind is Format.CSV else Parquet)(handle)
+        for page in pages(db, wanted):
+            writer.write(page)
+            rows += page.height
+        writer.close()
+    return rows
 
 
 def _by_name(out: str) -> Format:
