@@ -30,6 +30,7 @@ from barhouse.cli.tables import listing
 from barhouse.config import Settings
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.causes import EVERYTHING, Look
+from barhouse.flow.choosing import chosen
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import track
 from barhouse.flow.vendors import vendors
@@ -72,9 +73,8 @@ def demo(
             console.print(_befell(address), style="dim", highlight=False)
         console.print(_summary(db, outcomes))
         # The packaged bars end years ago: that they are overdue is no news.
-        written = [outcome.series for outcome in outcomes if outcome.fetches]
         looks, where = EVERYTHING - {Look.STALENESS}, settings.data_dir
-        verdict = judged(db, written, looks, data_dir=where, program=_program())
+        verdict = judged(db, chosen(db), looks, data_dir=where, program=_program())
         console.print(verdict, highlight=False, soft_wrap=True)
         if not once:
             _serve(settings, port, console)

@@ -26,6 +26,9 @@ def judged(
     program: str = "barhouse",
 ) -> str:
     """Judge the instruments of some series; what is wrong with their bars, and which command tells more."""
+    series = list(series)
+    if not series:
+        return "Judged: nothing, since nothing came."
     found = sweep(db, series, looks)
     parts = [_part(name, rows) for name, rows in _kinds(found).items() if rows]
     if not parts:

@@ -13,7 +13,9 @@ Symbols = str | Sequence[str] | None
 """One symbol, several, or None for all of them."""
 
 
-def chosen(db: Database, symbol: Symbols, timeframe: str | None, asset_class: str | None) -> list[Series]:
+def chosen(
+    db: Database, symbol: Symbols = None, timeframe: str | None = None, asset_class: str | None = None
+) -> list[Series]:
     """The stored series of some symbols (None: of all), by the number of their instrument, shortest bars first.
 
     A `timeframe` and an `asset_class` narrow them. UnknownSymbol (404), AmbiguousSymbol (409), InvalidTimeframe and
