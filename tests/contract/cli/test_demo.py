@@ -111,7 +111,8 @@ def test_a_second_demo_asks_no_vendor(demos: Demos) -> None:
     assert demos.again.returncode == 0, demos.again.stderr
     assert "Everything was there already: 0 calls to the vendors." in demos.again.stdout
     told = [
-        [line for line in run.stdout.splitlines() if line.startswith("Judged")] for run in (demos.first, demos.again)
+        [line for line in run.stdout.splitlines() if line.startswith("Judged")]
+        for run in (demos.completed, demos.again)
     ]
     assert told[0] == told[1]
     assert "outliers (MSFT 1d)" in told[0][0]
