@@ -146,7 +146,13 @@ def spelled(default: object) -> str:
     """A default as a reader of the page would give it."""
     if default is None or default is PydanticUndefined or default == () or default == "":
         return ""
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    match default:
+        case bool():
+            return f"`{str(default).lower()}`"
+        case tuple():
+            return f"`{' '.join(map(str, default))}`"
+        case _:
+            return f"`{default}`"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -6,10 +6,12 @@ import os
 import sys
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from barhouse.config.cron import Cron
 from barhouse.errors import SettingsError
 
 
@@ -22,6 +24,20 @@ def _data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "barhouse"
 
 
+def plain(name: str) -> AliasChoices:
+    """The variables of a setting that has a name of its own beside ours."""
+    return AliasChoices(name, f"BARHOUSE_{name.upper()}")
+
+
+def _words(given: object) -> object:
+    """A text of several words, parted by blanks or commas, as a list."""
+    return given.replace(",", " ").split() if isinstance(given, str) else given
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+"""Several words: a list, or a text in which blanks or commas part them."""
+
+
 class Settings(BaseSettings):
     """What can be set from outside, each by `BARHOUSE_<NAME>` unless another name is given."""
 
@@ -29,7 +45,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("DATABASE_URL", "BARHOUSE_DATABASE_URL"),
+        validation_alias=plain("DATABASE_URL"),
         description="The PostgreSQL to use (13 or newer); left out, the embedded one in `data_dir` runs.",
     )
     data_dir: Path = Field(default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars.")
@@ -43,7 +59,7 @@ class Settings(BaseSettings):
 
     polygon_api_key: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("POLYGON_API_KEY", "BARHOUSE_POLYGON_API_KEY"),
+        validation_alias=plain("POLYGON_API_KEY"),
         description="The key of Polygon (Massive); left out, that source is not used.",
     )
     polygon_url: str = Field(
@@ -65,13 +81,63 @@ class Settings(BaseSettings):
         description="Binance's host for funding, open interest and long/short; empty leaves them out.",
     )
     http_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait for a vendor's answer.")
-    max_concurrent_symbols: int = Field(default=3, ge=1, description="Series that are fetched at the same time.")
 
+    max_concurrent_symbols: int = Field(default=3, ge=1, description="Series that are fetched at the same time.")
+    parallel_backfill: bool = Field(
+        default=True, description="Whether a scheduled run fetches several series at once; else one after the other."
+    )
+    stagger_seconds: float = Field(default=0.2, ge=0, description="Seconds between the starts of two series of a run.")
+
+    backfill_enabled: bool = Field(
+        default=True, validation_alias=plain("backfill_enabled"), description="Whether all series are fetched daily."
+    )
+    backfill_schedule_hour: int = Field(
+        default=2,
+        ge=0,
+        le=23,
+        validation_alias=plain("backfill_schedule_hour"),
+        description="The hour, UTC, of the daily backfill.",
+    )
+    backfill_schedule_minute: int = Field(
+        default=0,
+        ge=0,
+        le=59,
+        validation_alias=plain("backfill_schedule_minute"),
+        description="The minute of the daily backfill.",
+    )
+    enrichment_enabled: bool = Field(
+        default=True,
+        validation_alias=plain("enrichment_enabled"),
+        description="Whether all series are enriched daily: when the day's backfill ends, if that is on.",
+    )
+    enrichment_schedule_hour: int = Field(
+        default=1,
+        ge=0,
+        le=23,
+        validation_alias=plain("enrichment_schedule_hour"),
+        description="The hour, UTC, of the daily enrichment where there is no daily backfill.",
+    )
+    enrichment_schedule_minute: int = Field(
+        default=30,
+        ge=0,
+        le=59,
+        validation_alias=plain("enrichment_schedule_minute"),
+        description="The minute of the daily enrichment.",
+    )
     health_enabled: bool = Field(
         default=True,
-        validation_alias=AliasChoices("health_enabled", "BARHOUSE_HEALTH_ENABLED"),
-        description="Whether `barhouse up` looks every 6 hours how the warehouse is, and tells people.",
+        validation_alias=plain("health_enabled"),
+        description="Whether `barhouse up` looks how the warehouse is, and tells people.",
     )
+    health_schedule: Cron = Field(default="0 */6 * * *", description="When that is looked at: cron, UTC.")
+    critical_symbols: Words = Field(
+        default=("SPY", "QQQ", "BTC", "ETH"),
+        description="Symbols whose series of 1h and finer are refreshed while their market is open.",
+    )
+    critical_schedule: Cron = Field(default="0 * * * *", description="When those are refreshed: cron, UTC.")
+    large_symbols: Words = Field(default=(), description="Symbols that are refreshed more than once a day.")
+    large_schedule: Cron = Field(default="0 */4 * * *", description="When those are refreshed: cron, UTC.")
+
     alert_urls: SecretStr | None = Field(
         default=None,
         description="Who is told: webhooks (https://…) and apprise addresses, separated by blanks or commas.",
