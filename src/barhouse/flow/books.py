@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection
 from datetime import datetime
-from itertools import groupby
 
-import polars as pl
-from psycopg import Connection
-
-from barhouse import checks
-from barhouse.flow import freshness, sessions
+from barhouse.flow import condition, freshness
 from barhouse.flow.backfill import Outcome
-from barhouse.flow.standing import DELAY
-from barhouse.model import INSTANT, Instrument, Span, instant
+from barhouse.model import Instrument, Span, instant
 from barhouse.store import enrichment
-from barhouse.store.enrichment import Standing
 from barhouse.store.postgres import Database
 from barhouse.store.runs import Told
 
@@ -50,34 +43,11 @@ def told(outcome: Outcome, failed: str | None, ended: datetime) -> Told:
     )
 
 
-def settle(db: Database, ended: Mapping[Instrument, str | None], now: datetime) -> None:
-    """Write down how instruments stand whose series are through: the state of their data, how fresh the features are.
-
-    Each comes with the error of its run, None where all its series succeeded.
-    """
+def settle(db: Database, ended: Collection[Instrument], now: datetime) -> None:
+    """Write down how instruments stand of which series are through: the state of their data, how fresh the features."""
     keys = [instrument.number for instrument in ended]
-    errors = {instrument.number: told for instrument, told in ended.items()}
     with db.transaction() as connection:
-        enrichment.judge(connection, _standings(db, connection, errors, now))
+        own = enrichment.held(connection, keys)
+        stand = condition.standings(db, connection, keys, now)
+        enrichment.keep(connection, {key: (stand[key], own[key]) for key in keys})
     freshness.settle(db, keys, now)
-
-
-def _standings(
-    db: Database, connection: Connection, errors: Mapping[int, str | None], now: datetime
-) -> Sequence[Standing]:
-    late, closes = dict.fromkeys(errors, 0.0), dict[int, datetime]()
-    rows = enrichment.newest(connection, list(errors))
-    for (exchange, timeframe), group in groupby(rows, key=lambda row: (row[1], row[2])):
-        calendar = sessions.calendar(db, exchange)
-        times = [(key, time) for key, _, _, time in group]
-        bars = pl.DataFrame(times, schema={"instrument": pl.Int32, "time": INSTANT}, orient="row")
-        located = calendar.located(bars, timeframe).select("instrument", "time", "closes")
-        for key, close in located.select("instrument", "closes").iter_rows():
-            closes[key] = max(close, closes.get(key, close))
-        stale = checks.stale(located, calendar=calendar, timeframe=timeframe, delay=DELAY, now=now)
-        for key, overdue in stale.select("instrument", "overdue_seconds").iter_rows():
-            late[key] = max(overdue, late[key])
-    return [
-        Standing(key, late[key], (now - closes[key]).total_seconds() if key in closes else None, told)
-        for key, told in errors.items()
-    ]

@@ -203,6 +203,7 @@ def advance(connection: Connection, done: Sequence[tuple[Step, Fetch]]) -> None:
     told = {
         "executions": [step.claim.execution_id for step, _ in done],
         "inserted": [fetch.inserted for _, fetch in done],
+        "updated": [fetch.updated for _, fetch in done],
         "done": [step.expected for step, _ in done],
     }
     connection.execute(query.advance, told | {"lease": LEASE})
@@ -218,6 +219,11 @@ def finish(connection: Connection, ends: Sequence[tuple[Claim, State, str | None
 def release(connection: Connection, claims: Collection[Claim]) -> None:
     """Give executions back that were not brought to their end, for other workers to go on with."""
     connection.execute(query.release, _told(claims))
+
+
+def orphan(connection: Connection) -> None:
+    """Give back all executions in hand: in a copy of the warehouse nobody is at them."""
+    connection.execute(query.orphan)
 
 
 def bury(connection: Connection) -> None:

@@ -138,10 +138,11 @@ WHERE e.execution_id = told.execution_id;
 -- name: advance
 -- Writes down what was kept for some executions, whose leases it renews.
 UPDATE backfill_state_persistent e
-SET records_inserted = e.records_inserted + kept.inserted, bars_done = e.bars_done + kept.done,
-    heartbeat_at = clock_timestamp(), lease_expires_at = clock_timestamp() + %(lease)s::interval
-FROM unnest(%(executions)s::uuid[], %(inserted)s::bigint[], %(done)s::bigint[])
-     AS kept (execution_id, inserted, done)
+SET records_inserted = e.records_inserted + kept.inserted, records_updated = e.records_updated + kept.updated,
+    bars_done = e.bars_done + kept.done, heartbeat_at = clock_timestamp(),
+    lease_expires_at = clock_timestamp() + %(lease)s::interval
+FROM unnest(%(executions)s::uuid[], %(inserted)s::bigint[], %(updated)s::bigint[], %(done)s::bigint[])
+     AS kept (execution_id, inserted, updated, done)
 WHERE e.execution_id = kept.execution_id;
 
 -- name: finish
@@ -171,3 +172,9 @@ FROM (SELECT id FROM backfill_state_persistent
         AND lease_expires_at <= clock_timestamp()
       ORDER BY id FOR UPDATE SKIP LOCKED) AS dead
 WHERE e.id = dead.id;
+
+-- name: orphan
+-- Gives back all executions that workers had in hand in a copy of the database, where none of them is.
+UPDATE backfill_state_persistent
+SET status = 'pending', owner = NULL, lease_token = NULL, lease_expires_at = NULL
+WHERE status = 'in_progress';
