@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid4
@@ -46,8 +47,8 @@ def cleanup_duplicate_records(
     """
     run, details = uuid4(), []
     for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class)):
-        found = doubled(db, kind, sorted(alike))
-        slots = found if dry_run else _cleaned_out(db, kind, found, run)
+        stretches = duplicates.near_strays(db, sorted(alike), kind.timeframe)
+        slots = doubled(db, kind, stretches) if dry_run else _cleaned_out(db, kind, stretches, run)
         details += [_told(alike[key], slot, removed) for key, slot, removed in _removals(slots)]
     details.sort(key=lambda slot: (slot["symbol"], slot["timeframe"], slot["candle_time"]))
     return {
@@ -57,9 +58,9 @@ def cleanup_duplicate_records(
     }
 
 
-def doubled(db: Database, kind: Kind, instruments: Sequence[int]) -> pl.DataFrame:
-    """All bars in slots that hold several, of the series of one kind of these instruments (`checks.doubles`)."""
-    near = duplicates.near_strays(db, instruments, kind.timeframe)
+def doubled(db: Database, kind: Kind, stretches: pl.DataFrame) -> pl.DataFrame:
+    """All bars in slots that hold several, in some `duplicates.near_strays` of one kind (`checks.doubles`)."""
+    near = duplicates.within(db, stretches, kind.timeframe)
     return checks.doubles(near, calendar=kind.calendar, timeframe=kind.timeframe)
 
 
@@ -85,37 +86,35 @@ def _told(series: Series, slot: datetime, removed: int) -> dict[str, Any]:
     return {"symbol": symbol, "timeframe": timeframe, "candle_time": slot, "duplicates_removed": removed}
 
 
-def _cleaned_out(db: Database, kind: Kind, seen: pl.DataFrame, run: UUID) -> pl.DataFrame:
-    """Clean the slots that were seen to be doubled, some series at a time; the bars that still were."""
-    parts = seen.partition_by("instrument", maintain_order=True)
+def _cleaned_out(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.DataFrame:
+    """Clean the doubled slots in some stretches, some series at a time; the bars that shared one."""
+    parts = stretches.partition_by("instrument", maintain_order=True)
     together = [pl.concat(parts[at : at + TOGETHER]) for at in range(0, len(parts), TOGETHER)]
-    return pl.concat([seen.clear(), *(_clean(db, kind, part, run) for part in together)])
+    nothing = doubled(db, kind, stretches.clear())
+    return pl.concat([nothing, *(_clean(db, kind, part, run) for part in together)])
 
 
-def _clean(db: Database, kind: Kind, seen: pl.DataFrame, run: UUID) -> pl.DataFrame:
-    """Clean slots of some series while nobody else can write these, in one transaction; what shared a slot still."""
-    slots = seen.group_by("instrument", "slot").agg(first=pl.min("time"), last=pl.max("time"))
+def _clean(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.DataFrame:
+    """Clean the slots of some series while nobody else can write these, in one transaction; what shared a slot."""
     with db.transaction() as connection:
-        bars.lock(connection, kind.timeframe, seen["instrument"].unique())
-        held = duplicates.within(db, slots.drop("slot"), kind.timeframe)
-        found = checks.doubles(held, calendar=kind.calendar, timeframe=kind.timeframe)
+        bars.lock(connection, kind.timeframe, stretches["instrument"].unique())
+        found = doubled(db, kind, stretches)
         if found.height:
-            ids = duplicates.keep(connection, found, kind.timeframe, run)
-            duplicates.stamp(connection, ids, _take_out(db, connection, kind, found))
-            anomalies.resolve(connection, slots.select("instrument", time="slot"), kind.timeframe, CAUSE)
+            _take_out(db, connection, kind, found, run)
+            anomalies.resolve(connection, found.select("instrument", time="slot").unique(), kind.timeframe, CAUSE)
     return found
 
 
-def _take_out(db: Database, connection: Connection, kind: Kind, found: pl.DataFrame) -> datetime:
-    """Leave of each doubled slot one bar at its canonical time; the instant of it."""
+def _take_out(db: Database, connection: Connection, kind: Kind, found: pl.DataFrame, run: UUID) -> None:
+    """Leave of each doubled slot one bar at its canonical time, and write down what was there."""
     stands = pl.col("slot") == pl.col("time")
     leaving, astray = found.filter(~(pl.col("keeps") & stands)), found.filter("keeps", ~stands)
     survivors = bars.whole(db, astray.select(KEY), kind.timeframe)
     placed = survivors.join(astray.select(*KEY, "slot"), on=KEY).with_columns(time="slot").sort(KEY)
     placed = placed.with_columns(kind.calendar.located(placed, kind.timeframe)["extended"])
-    at = rewrite(db, connection, kind, gone=leaving.select(KEY), placed=placed.select(*PLACED), cause=CAUSE)
+    keep = partial(duplicates.keep, connection, found, kind.timeframe, run)
+    rewrite(db, connection, kind, gone=leaving.select(KEY), placed=placed.select(*PLACED), cause=CAUSE, last_look=keep)
     bars.rejudge(connection, placed.filter(pl.col("quality_score").is_null()), kind.timeframe)
-    return at
 
 
 def cleanups(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,13 +45,21 @@ class Rejudged:
 
 
 def rewrite(
-    db: Database, connection: Connection, kind: Kind, *, gone: pl.DataFrame, placed: pl.DataFrame, cause: str
+    db: Database,
+    connection: Connection,
+    kind: Kind,
+    *,
+    gone: pl.DataFrame,
+    placed: pl.DataFrame,
+    cause: str,
+    last_look: Callable[[datetime], None] = lambda _: None,
 ) -> datetime:
     """Take the bars at `gone` (instrument, time) out, put the bars `placed` (`PLACED`) in; the instant of it.
 
     All series are of one `kind`. A placed bar whose slot is taken sends that one away. What leaves is kept whole with
     the `cause`, and verdicts and features of all bars that depend on the change follow, in the transaction of the
-    caller, who has written no other bar of these series in it. UnknownBar (404) if one of `gone` is not there.
+    caller, who has written no other bar of these series in it; `last_look` is called with the instant, when all is
+    still in its place. UnknownBar (404) if one of `gone` is not there.
     """
     timeframe = kind.timeframe
     bars.lock(connection, timeframe, sorted({*gone["instrument"], *placed["instrument"]}))
@@ -61,6 +69,7 @@ def rewrite(
     rejudged = rejudge(connection, placed, around, moved, kind)
     feature_store.replace(connection, rejudged.features, timeframe, moved=moved)
     now = stays.moment(connection)
+    last_look(now)
     stays.leave(connection, leaving, timeframe, at=now, cause=cause)
     coming = rejudged.bars.join(placed, on=KEY, how="semi")
     bars.insert(connection, coming.with_columns(timeframe=pl.lit(timeframe.code, pl.Int16)))

@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from barhouse.model import INSTANT, Schema, Span, Timeframe
+from barhouse.store.arrays import array
 from barhouse.store.queries import queries
 
 query = queries("anomalies")
@@ -98,7 +99,7 @@ def raised(connection: Connection, found: pl.DataFrame) -> Changes:
 
 def resolve(connection: Connection, mended: pl.DataFrame, timeframe: Timeframe, kind: str) -> None:
     """Resolve the causes of one `kind` at the instants `mended` (instrument, time) of series, unseen."""
-    told = {"instruments": mended["instrument"].to_list(), "times": mended["time"].to_list()}
+    told = {"instruments": array(mended["instrument"]), "times": array(mended["time"])}
     connection.execute(query.resolve, {**told, "timeframe": timeframe.code, "type": kind})
 
 

@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 
 from barhouse.model import INSTANT, MEASURES, Schema, Timeframe
 from barhouse.store import corrections
+from barhouse.store.arrays import array
 from barhouse.store.copying import copy_in
 from barhouse.store.difference import KEY, Difference, difference, heeding, told
 from barhouse.store.postgres import Database
@@ -119,7 +120,7 @@ def replace(connection: Connection, bars: pl.DataFrame, timeframe: Timeframe) ->
 
 def remove(connection: Connection, keys: pl.DataFrame, timeframe: Timeframe) -> None:
     """Take bars out of the table."""
-    parameters = {"instruments": keys["instrument"].to_list(), "times": keys["time"].to_list()}
+    parameters = {"instruments": array(keys["instrument"]), "times": array(keys["time"])}
     connection.execute(query.remove, {**parameters, "timeframe": timeframe.code})
 
 
@@ -149,10 +150,10 @@ def rejudge(connection: Connection, judged: pl.DataFrame, timeframe: Timeframe) 
     connection.execute(
         query.rejudge,
         {
-            "instruments": judged["instrument"].to_list(),
-            "times": judged["time"].to_list(),
-            "scores": judged["quality_score"].to_list(),
-            "validated": judged["validated"].to_list(),
+            "instruments": array(judged["instrument"]),
+            "times": array(judged["time"]),
+            "scores": array(judged["quality_score"]),
+            "validated": array(judged["validated"]),
             "flags": judged["flags"].to_list(),
             "timeframe": timeframe.code,
         },

@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
+from barhouse.store.arrays import array
 from barhouse.store.bars import COLUMNS
 from barhouse.store.postgres import Database
 from barhouse.store.queries import queries
@@ -25,15 +26,14 @@ STAMPS = timedelta(days=2)
 
 
 def near_strays(db: Database, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
-    """The bars that may share a slot: [instrument, time, validated, quality_score, fetch_id].
+    """Where bars may share a slot: stretches [instrument, first, last], both ends included, that do not overlap.
 
     A slot holds one whole multiple of its width by the clock of UTC, so of two bars in it one is stamped with none.
     """
     width = timeframe.duration
     strays = db.frame(query.strays, [list(instruments), timeframe.code, width // TICK])
     reach = width if timeframe.intraday else width + STAMPS
-    stretches = _merged(strays.select("instrument", first=pl.col("time") - reach, last=pl.col("time") + reach))
-    return within(db, stretches, timeframe)
+    return _merged(strays.select("instrument", first=pl.col("time") - reach, last=pl.col("time") + reach))
 
 
 def _merged(stretches: pl.DataFrame) -> pl.DataFrame:
@@ -45,7 +45,7 @@ def _merged(stretches: pl.DataFrame) -> pl.DataFrame:
 
 
 def within(db: Database, stretches: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The stored bars in some stretches [instrument, first, last] that do not overlap, as `near_strays` gives them."""
+    """The stored bars in some stretches, in the columns that tell which one of a slot stays."""
     parameters = [stretches[name].to_list() for name in ("instrument", "first", "last")]
     columns = {name: COLUMNS[name] for name in ("instrument", "time", "validated", "quality_score", "fetch_id")}
     if stretches.is_empty():
@@ -53,18 +53,13 @@ def within(db: Database, stretches: pl.DataFrame, timeframe: Timeframe) -> pl.Da
     return db.frame(query.around, [*parameters, timeframe.code]).cast(columns)  # type: ignore[arg-type]
 
 
-def keep(connection: Connection, doubled: pl.DataFrame, timeframe: Timeframe, run: UUID) -> list[int]:
-    """Write down what is about to be taken out of slots (`instrument, slot, time, keeps`); a number a slot."""
-    told = {name: doubled[column].to_list() for name, column in _DOUBLED.items()}
-    return [number for (number,) in connection.execute(query.keep, {**told, "timeframe": timeframe.code, "run": run})]
+def keep(connection: Connection, doubled: pl.DataFrame, timeframe: Timeframe, run: UUID, at: datetime) -> None:
+    """Write down what is taken out of slots (`instrument, slot, time, keeps`) at an instant, while it is there."""
+    told = {name: array(doubled[column]) for name, column in _DOUBLED.items()}
+    connection.execute(query.keep, {**told, "timeframe": timeframe.code, "run": run, "at": at})
 
 
 _DOUBLED = {"instruments": "instrument", "slots": "slot", "times": "time", "keeps": "keeps"}
-
-
-def stamp(connection: Connection, ids: list[int], at: datetime) -> None:
-    """Say from when on those bars were gone."""
-    connection.execute(query.stamp, {"ids": ids, "at": at})
 
 
 def listed(

@@ -8,6 +8,7 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse.model import INSTANT, Schema, Series, Timeframe
+from barhouse.store.arrays import array
 from barhouse.store.queries import queries
 
 query = queries("stays")
@@ -33,8 +34,8 @@ def come(connection: Connection, keys: pl.DataFrame, timeframe: Timeframe, *, at
 
 def _parameters(keys: pl.DataFrame, timeframe: Timeframe) -> dict[str, object]:
     return {
-        "instruments": keys["instrument"].to_list(),
-        "times": keys["time"].to_list(),
+        "instruments": array(keys["instrument"]),
+        "times": array(keys["time"]),
         "timeframe": timeframe.code,
     }
 
