@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,21 @@ def test_a_killed_server_is_started_again_at_once(data_dir: Path) -> None:
             assert again == url
             assert born(again) > before
         assert ask(url, "SELECT 1") == 1
+
+
+def test_a_server_that_is_killed_comes_back_to_those_who_use_it(data_dir: Path) -> None:
+    with running(data_dir) as url:
+        before = born(url)
+        os.kill(server_pid(data_dir), signal.SIGKILL)
+
+        assert soon(lambda: _born_after(url, before))
+
+
+def _born_after(url: str, before: datetime) -> bool:
+    try:
+        return bool(born(url) > before)
+    except psycopg.OperationalError:
+        return False
 
 
 def test_a_server_that_lost_its_watchdog_too_is_adopted_and_watched_again(data_dir: Path) -> None:

@@ -12,34 +12,49 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from urllib.parse import quote
 
 import psycopg
+import structlog
 
 from barhouse.errors import EmbeddedServerError
 from barhouse.store import cluster as clusters
 from barhouse.store import watchdog
 from barhouse.store.watchdog import held, stop_if_unused, take, take_if_free
 
+log = structlog.get_logger()
+
 DATABASE = "barhouse"
 
 SOCKET_PATH = 103
 """The bytes that the path of a socket may have on every system (Linux 107, macOS 103)."""
 
+LOOKING = 0.5
+"""Seconds between two looks of a user whether the server is still there."""
+
 
 class Embedded:
-    """One user of an embedded PostgreSQL until `close`; `url` serves every process of this account."""
+    """One user of an embedded PostgreSQL until `close`; `url` serves every process of this account.
+
+    A server that ends meanwhile, killed or for want of room, is started again.
+    """
 
     def __init__(self, data_dir: Path, user: int, url: str) -> None:
         self.url = url
         self._data_dir = data_dir
         self._user: int | None = user
+        self._over = Event()
+        self._keeper = Thread(target=_keep, args=(data_dir, self._over), name="keeper", daemon=True)
+        self._keeper.start()
 
     def close(self) -> None:
         """Leave the server; it ends before this returns if nobody else uses it."""
         user, self._user = self._user, None
         if user is None:
             return
+        self._over.set()
+        self._keeper.join()
         os.close(user)
         with suppress(FileNotFoundError), held(self._data_dir, "door"):  # a removed directory has no server to end
             stop_if_unused(self._data_dir)
@@ -96,6 +111,30 @@ def _watch(data_dir: Path) -> None:
         start_new_session=True,
         check=True,
     )
+
+
+def _keep(data_dir: Path, over: Event) -> None:
+    """Start the server again whenever it is gone; what hinders that is told once."""
+    told = ""
+    while not over.wait(LOOKING):
+        try:
+            if _lives(data_dir):
+                continue
+            with held(data_dir, "door"):
+                _served(data_dir, watchdog.cluster_of(data_dir))
+            told = ""
+        except (EmbeddedServerError, OSError) as hindrance:
+            if str(hindrance) != told:
+                told = str(hindrance)
+                log.error("server_not_started_again", error=told)
+
+
+def _lives(data_dir: Path) -> bool:
+    """Whether there is a process of the server."""
+    free = take_if_free(data_dir, "server")
+    if free is not None:
+        os.close(free)
+    return free is None
 
 
 def _served(data_dir: Path, cluster: Path) -> str:
