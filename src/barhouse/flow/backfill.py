@@ -17,8 +17,9 @@ from barhouse.calendar import Calendar
 from barhouse.errors import LeaseLost, SourceError
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
+from barhouse.flow.answers import judge
 from barhouse.flow.batch import Batch
-from barhouse.flow.ingest import keep, note
+from barhouse.flow.ingest import keep, note, note_outdone
 from barhouse.flow.plan import Piece
 from barhouse.model import EARLIEST, AssetClass, Series, Span, merged
 from barhouse.sources import fallback
@@ -41,6 +42,10 @@ LINGER = 0.2
 
 KEEPERS = 2
 """Transactions at a time: while one waits for PostgreSQL, the other computes."""
+
+
+UNREAD = (State.FAILED, State.UNKNOWN)
+"""What a source can come to that was asked: nothing is known of the span."""
 
 
 @dataclass(slots=True)
@@ -88,11 +93,15 @@ def unnoticed(_outcome: Outcome) -> None:
     """Nobody waits for the end of a series."""
 
 
+AtOnce = int | anyio.CapacityLimiter
+"""How many series are fetched at the same time; a limiter is shared with other backfills."""
+
+
 async def backfill(
     db: Database,
     pieces: Sequence[Piece],
     *,
-    concurrency: int = 3,
+    concurrency: AtOnce = 3,
     watch: Watch = nobody,
     done: Callable[[Outcome], None] = unnoticed,
     claims: Mapping[Series, Claim] | None = None,
@@ -107,7 +116,8 @@ async def backfill(
     now = now or datetime.now(UTC)
     run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, done, claims or {}, now)
     send, receive = anyio.create_memory_object_stream[Answer](TOGETHER)
-    limiter, gathering = anyio.CapacityLimiter(concurrency), anyio.Lock()
+    limiter = anyio.CapacityLimiter(concurrency) if isinstance(concurrency, int) else concurrency
+    gathering = anyio.Lock()
     try:
         async with anyio.create_task_group() as group:
             for _ in range(KEEPERS):
@@ -166,10 +176,13 @@ async def _read(
         for piece in pieces:
             if run.outcomes[series].lost:
                 break
-            attempts = await fallback.fetch(piece.series, piece.span, calendar, piece.sources, run.now)
+            attempts = await fallback.fetch(piece.series, piece.span, calendar, piece.sources, run.now, judge(calendar))
             for attempt in attempts:
                 if attempt.fetched is None:
                     await _fail(run, piece, calendar, attempt)
+                    continue
+                if attempt.outdone:
+                    await anyio.to_thread.run_sync(note_outdone, run.db, attempt.fetched)
                     continue
                 source = next(each for each in piece.sources if each.name == attempt.source)
                 fetched = attempt.fetched
@@ -191,14 +204,14 @@ async def _fail(run: Run, piece: Piece, calendar: Calendar, attempt: fallback.At
     except LeaseLost:
         run.outcomes[piece.series].lost = True
         return
-    if attempt.error and attempt.state == State.FAILED:
+    if attempt.error and attempt.state in UNREAD:
         run.outcomes[piece.series].errors.append(attempt.error)
 
 
 def _account(run: Run, piece: Piece, attempts: Sequence[fallback.Attempt]) -> None:
     """What failed everywhere is missing; what no source reaches is not to be had, and not missing."""
-    failed = [attempt.span for attempt in attempts if attempt.state == State.FAILED]
-    read = [attempt.span for attempt in attempts if attempt.fetched]
+    failed = [attempt.span for attempt in attempts if attempt.state in UNREAD]
+    read = [attempt.span for attempt in attempts if attempt.fetched and not attempt.outdone]
     missing = merged(part for span in failed for part in span.without(read))
     run.outcomes[piece.series].missing += missing
     if not read:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from psycopg import Connection
 
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow.plan import Wanted
 from barhouse.model import Series, Span
-from barhouse.store import executions, instruments, jobs, queue, runs
+from barhouse.store import executions, instruments, jobs, outcomes, queue, runs
 from barhouse.store.executions import known
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
+
+log = structlog.get_logger()
 
 Job = dict[str, Any]
 """`job_id, kind, requested_by, status, created_at, started_at, completed_at`, its series (`total, queued, running,
@@ -32,16 +35,30 @@ def request(
     """
     if not wanted:
         raise UnknownRecord("Nothing of that is tracked; `barhouse track AAPL` starts it")
-    asked = {each.series: each.span for each in wanted}
     with db.transaction() as connection:
-        active = executions.opened(connection, asked)
-        spans = {active[series]: span for series, span in asked.items()}
-        jobs.want(connection, spans, refresh=refresh)
-        if exactly:
-            _see_that_all_is_brought(connection, spans, refresh=refresh)
-        job = jobs.holding(connection, list(spans)) or _begun(connection, kind, active, by)
-        queue.deliver(connection, list(spans))
-        return _told(connection, job)
+        return requested(connection, kind, wanted, by=by, refresh=refresh, exactly=exactly)
+
+
+def requested(
+    connection: Connection,
+    kind: Kind,
+    wanted: Sequence[Wanted],
+    *,
+    by: str,
+    refresh: bool = False,
+    exactly: bool = False,
+    fresh_since: datetime | None = None,
+) -> Job:
+    """The same in the transaction of the caller. What was read since `fresh_since` is not read again."""
+    asked = {each.series: each.span for each in wanted}
+    active = executions.opened(connection, asked)
+    spans = {active[series]: span for series, span in asked.items()}
+    jobs.want(connection, spans, refresh=refresh, fresh_since=fresh_since)
+    if exactly:
+        _see_that_all_is_brought(connection, spans, refresh=refresh)
+    job = jobs.holding(connection, list(spans)) or _begun(connection, kind, active, by)
+    queue.deliver(connection, list(spans))
+    return _told(connection, job)
 
 
 def _see_that_all_is_brought(connection: Connection, spans: Mapping[UUID, Span], *, refresh: bool) -> None:
@@ -53,13 +70,22 @@ def _see_that_all_is_brought(connection: Connection, spans: Mapping[UUID, Span],
 def _begun(connection: Connection, kind: Kind, active: Mapping[Series, UUID], by: str) -> UUID:
     symbols = len({series.instrument for series in active})
     run = runs.begin(connection, datetime.now(UTC), symbols, owner=None)
-    return jobs.begin(connection, kind, list(active.values()), by=by, run=run)
+    job = jobs.begin(connection, kind, list(active.values()), by=by, run=run)
+    log.info(f"{kind}_job_started", job=str(job), requested_by=by, symbols=symbols, series=len(active))
+    return job
 
 
 def job(db: Database, job_id: str) -> Job:
     """How a job stands, with its tasks; UnknownRecord (404) for an id that nobody knows."""
     with db.connection() as connection:
         return _told(connection, _known(job_id))
+
+
+def standings(db: Database, job_ids: Collection[str]) -> dict[str, Job]:
+    """How some jobs stand, without their tasks, by id; those that nobody knows are left out."""
+    with db.connection() as connection:
+        rows = outcomes.standings(connection, job_ids)
+    return {row["job_id"]: _measured(row) for row in rows}
 
 
 def recent(db: Database, kind: Kind | None = None, limit: int = 20) -> list[Job]:
@@ -74,8 +100,7 @@ def cancel(db: Database, job_id: str) -> Job:
         number = _known(job_id)
         if _told(connection, number)["status"] in ("completed", "failed"):
             raise Conflict(f"Job {job_id} is through already")
-        for execution in jobs.cancel(connection, number)[:1]:
-            jobs.book(connection, execution)
+        jobs.book(connection, jobs.cancel(connection, number))
         return _told(connection, number)
 
 

@@ -20,7 +20,7 @@ from psycopg import Connection
 
 from barhouse.errors import BarhouseError, DatabaseUnavailable, UnknownAtSource
 from barhouse.flow import books
-from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
+from barhouse.flow.backfill import AtOnce, Outcome, Watch, backfill, first, nobody
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.model import Instrument, Series, merged
 from barhouse.sources.base import Source
@@ -54,9 +54,9 @@ def unwatched(_: Sequence[Piece]) -> AbstractContextManager[Watch]:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A part of a job: one execution. The books of its run are the job's, which has other parts."""
+    """Parts of a job: the executions of its series. The books of its run are the job's, which has other parts."""
 
-    execution: UUID
+    executions: Mapping[Series, UUID]
     run: UUID
 
 
@@ -77,7 +77,7 @@ class Run:
     errors: dict[Series, str | None] = field(default_factory=dict)
     """The series that are through, each with its error."""
     records: int = 0
-    unsettled: dict[Instrument, str | None] = field(default_factory=dict)
+    unsettled: set[Instrument] = field(default_factory=set)
     """Those that are through, but not judged yet, which is done for many together."""
     settled: float = field(default_factory=monotonic)
 
@@ -104,7 +104,7 @@ async def bring(
     sources: Mapping[str, Source],
     wanted: Sequence[Wanted],
     *,
-    concurrency: int = 3,
+    concurrency: AtOnce = 3,
     refresh: bool = False,
     watching: Watching = unwatched,
     task: Task | None = None,
@@ -113,8 +113,9 @@ async def bring(
     """Read and keep what is missing of what is wanted, with its books; what came of each series that missed something.
 
     Series that another run is at come last: when that one is through with them, or has given no sign of life for
-    15 s, this one brings what is still missing. An error ends the run as failed, and is raised. With a `task` (all of
-    `wanted` is one series then) that execution is brought or, where another is at it or through with it, nothing.
+    15 s, this one brings what is still missing. An error ends the run as failed, and is raised. With a `task` its
+    executions are brought, but for those that another is at or through with; where an error ends it they are given
+    back, unless it is a single one: that has failed.
     """
     if not wanted:
         return []
@@ -124,7 +125,7 @@ async def bring(
             outcomes = await _all(run, partial(plan, db, sources, refresh=refresh), watching, concurrency)
     except BaseException as cause:
         with anyio.CancelScope(shield=True):
-            given_back = task and not isinstance(cause, Exception)
+            given_back = task and (len(task.executions) > 1 or not isinstance(cause, Exception))
             await anyio.to_thread.run_sync(*((_give_back, run) if given_back else (_break_off, run, _reason(cause))))
         raise
     if task is None:
@@ -169,7 +170,7 @@ def _beat(run: Run, over: Event) -> None:
             log.warning("heartbeat_missed", run=str(run.number), error=str(error))
 
 
-async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching, concurrency: int) -> list[Outcome]:
+async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching, concurrency: AtOnce) -> list[Outcome]:
     """Bring all series, those that are free first."""
     outcomes: list[Outcome] = []
     while left := [series for series in run.wanted if series not in run.errors]:
@@ -190,7 +191,7 @@ def _claim(run: Run, left: Sequence[Series]) -> None:
     """Take what nobody is at, and end what dead workers left that nobody wants."""
     started = datetime.now(UTC)
     with run.db.transaction() as connection:
-        active = {left[0]: run.task.execution} if run.task else executions.opened(connection, left)
+        active = _active(connection, run, left)
         claims = executions.claim(connection, active.values(), run=run.number)
         own = {series: claims[execution] for series, execution in active.items() if execution in claims}
         wished = {} if run.task else executions.wished(connection, claims)
@@ -203,8 +204,15 @@ def _claim(run: Run, left: Sequence[Series]) -> None:
             run.wanted[series] = [Wanted(series, each) for each in spans]
 
 
+def _active(connection: Connection, run: Run, left: Sequence[Series]) -> dict[Series, UUID]:
+    """The executions by which series are brought."""
+    if run.task is None:
+        return executions.opened(connection, left)
+    return {series: run.task.executions[series] for series in left}
+
+
 async def _bring(
-    run: Run, own: Sequence[Series], pieces: Sequence[Piece], watching: Watching, concurrency: int
+    run: Run, own: Sequence[Series], pieces: Sequence[Piece], watching: Watching, concurrency: AtOnce
 ) -> list[Outcome]:
     """Bring some series, and write down of each what came of it when it is through."""
     await anyio.to_thread.run_sync(_expect, run, own, pieces)
@@ -265,7 +273,7 @@ def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
         if run.task is None:
             failures.track(connection, {instrument: error is None for instrument, error in through.items()})
             runs.update(connection, run.number, run.totals())
-    run.unsettled |= through
+    run.unsettled |= through.keys()
     if monotonic() - run.settled > SETTLING:
         _settle(run)
 
@@ -274,7 +282,7 @@ def _settle(run: Run) -> None:
     """Write down how the instruments stand that are through by now."""
     if run.unsettled:
         books.settle(run.db, run.unsettled, run.now)
-    run.unsettled, run.settled = {}, monotonic()
+    run.unsettled, run.settled = set(), monotonic()
 
 
 def _end_of(run: Run, outcome: Outcome) -> Ended:

@@ -1,8 +1,8 @@
-"""A task of a job: to bring one series, however often it is delivered, once."""
+"""A task of a job: to bring its series, however often it is delivered, once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,23 +20,44 @@ from barhouse.store.postgres import Database
 log = structlog.get_logger()
 
 
-async def perform(db: Database, sources: Mapping[str, Source], execution: UUID) -> None:
-    """Bring what an execution wants, and book it for its jobs; nothing where it is through, or another is at it.
+TOGETHER = 20
+"""Series that are brought together at most: ten fill a transaction, and a job beside has to wait for no more."""
 
-    When the worker is told to stop, the execution is given back, and goes on elsewhere from where it came to.
+
+async def perform(db: Database, sources: Mapping[str, Source], execution: UUID, limiter: anyio.CapacityLimiter) -> None:
+    """Bring what an execution wants, and those of its job that wait behind it; what others are at they bring.
+
+    Each is booked for its jobs. When the worker is told to stop, all are given back, and go on elsewhere from where
+    they came to. Where an unexpected error ends it, the one that was asked for is brought alone, to see whose it is.
     """
-    outcomes: list[Outcome] = []
+    tasks = await anyio.to_thread.run_sync(_together, db, execution)
     try:
-        if task := await anyio.to_thread.run_sync(_of, db, execution):
-            wanted = [Wanted(task.series, task.span)]
-            outcomes = await bring(db, sources, wanted, refresh=task.refresh, task=Task(execution, task.run))
-    finally:
-        with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_book, db, execution)
-    for outcome in outcomes:
-        _say(outcome)
+        outcomes = await _bring(db, sources, tasks, limiter)
+    except Exception as error:
+        if len(tasks) == 1:
+            raise
+        log.warning("tasks_parted", tasks=len(tasks), error=f"{type(error).__name__}: {error}")
+        outcomes = await _bring(db, sources, tasks[:1], limiter)
     if written := [outcome.series for outcome in outcomes if outcome.fetches]:
         await anyio.to_thread.run_sync(sweep, db, written)
+
+
+async def _bring(
+    db: Database, sources: Mapping[str, Source], tasks: Sequence[jobs.Task], limiter: anyio.CapacityLimiter
+) -> list[Outcome]:
+    """Bring what tasks of one run want, and book it."""
+    if not tasks:
+        return []
+    own = Task({each.series: each.execution for each in tasks}, tasks[0].run)
+    wanted = [Wanted(each.series, each.span) for each in tasks]
+    try:
+        outcomes = await bring(db, sources, wanted, concurrency=limiter, refresh=tasks[0].refresh, task=own)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(_book, db, own.executions.values())
+    for outcome in outcomes:
+        _say(outcome)
+    return outcomes
 
 
 def recover(db: Database, stalled: timedelta) -> None:
@@ -45,8 +66,7 @@ def recover(db: Database, stalled: timedelta) -> None:
         if queue.alone(connection):
             queue.revive(connection, stalled)
             queue.deliver(connection)
-            for execution in jobs.unbooked(connection):
-                jobs.book(connection, execution)
+            jobs.book(connection, jobs.unbooked(connection))
 
 
 def _say(outcome: Outcome) -> None:
@@ -54,11 +74,11 @@ def _say(outcome: Outcome) -> None:
     log.info("task_completed", series=str(outcome.series), **counts, missing=[str(span) for span in outcome.missing])
 
 
-def _of(db: Database, execution: UUID) -> jobs.Task | None:
+def _together(db: Database, execution: UUID) -> list[jobs.Task]:
     with db.connection() as connection:
-        return jobs.task(connection, execution)
+        return jobs.together(connection, execution, TOGETHER)
 
 
-def _book(db: Database, execution: UUID) -> None:
+def _book(db: Database, executions: Collection[UUID]) -> None:
     with db.transaction() as connection:
-        jobs.book(connection, execution)
+        jobs.book(connection, executions)

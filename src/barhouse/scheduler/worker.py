@@ -10,6 +10,7 @@ from threading import Event, Thread
 from time import monotonic
 from uuid import UUID
 
+import anyio
 import structlog
 from procrastinate import App, PsycopgConnector
 from psycopg import AsyncConnection, sql
@@ -92,6 +93,7 @@ async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: 
 
 async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
     """One life of a worker: it ends when its connections do."""
+    limiter = anyio.CapacityLimiter(concurrency)
     app = App(
         connector=PsycopgConnector(
             conninfo=db.url, min_size=1, max_size=4, timeout=LONGEST, configure=_at_home, kwargs={"connect_timeout": 5}
@@ -100,7 +102,7 @@ async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) ->
 
     @app.task(name=TASK)
     async def bring(execution: str) -> None:
-        await perform(db, sources, UUID(execution))
+        await perform(db, sources, UUID(execution), limiter)
 
     async with app.open_async():
         await app.run_worker_async(

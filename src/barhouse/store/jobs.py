@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -29,15 +30,21 @@ class Kind(StrEnum):
 class Task:
     """What an execution is to bring, in the books of which run."""
 
+    execution: UUID
     series: Series
     span: Span
     refresh: bool
     run: UUID
 
 
-def want(connection: Connection, spans: Mapping[UUID, Span], *, refresh: bool) -> None:
-    """Say what executions are to bring; those under way stay as they are."""
-    connection.execute(query.want, _told(spans, refresh=refresh))
+def want(
+    connection: Connection, spans: Mapping[UUID, Span], *, refresh: bool, fresh_since: datetime | None = None
+) -> None:
+    """Say what executions are to bring; those under way stay as they are.
+
+    What was read since `fresh_since` they need not read again, unless others want them to.
+    """
+    connection.execute(query.want, _told(spans, refresh=refresh) | {"fresh": fresh_since})
 
 
 def narrower(connection: Connection, spans: Mapping[UUID, Span], *, refresh: bool) -> list[tuple[str, str]]:
@@ -82,18 +89,21 @@ def recent(connection: Connection, kind: Kind | None, limit: int) -> list[dict[s
         return cursor.execute(query.recent, {"kind": kind, "limit": limit}).fetchall()
 
 
-def task(connection: Connection, execution: UUID) -> Task | None:
-    """What there is to do for an execution; None if it is through."""
-    row = connection.execute(query.task, {"execution": execution}).fetchone()
-    if row is None:
-        return None
-    *named, start, end, refresh, run = row
-    return Task(_series(*named), Span(start, end), refresh, run)
+def together(connection: Connection, execution: UUID, limit: int) -> list[Task]:
+    """What there is to do for an execution, and for those of its job that wait behind it: `limit` at most.
+
+    Nothing if it is through.
+    """
+    rows = connection.execute(query.together, {"execution": execution, "limit": limit})
+    return [
+        Task(number, _series(*named), Span(start, end), refresh, run)
+        for number, *named, start, end, refresh, run in rows
+    ]
 
 
-def book(connection: Connection, execution: UUID) -> None:
-    """Write down what the jobs that want an execution have come to; once, however often it is done."""
-    runs = [run for (run,) in connection.execute(query.lock, {"execution": execution})]
+def book(connection: Connection, executions: Collection[UUID]) -> None:
+    """Write down what the jobs that want some executions have come to; once, however often it is done."""
+    runs = [run for (run,) in connection.execute(query.lock, {"executions": list(executions)})]
     rows = connection.execute(query.count, {"runs": runs}).fetchall()
     if rows:
         failures.track(connection, {Instrument(symbol, AssetClass(kind)): fine for symbol, kind, fine in rows})

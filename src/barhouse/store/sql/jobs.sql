@@ -2,7 +2,10 @@
 -- What some waiting executions are to bring: more than before where several ask.
 UPDATE backfill_state_persistent e
 SET wanted_start = least(e.wanted_start, told.since), wanted_end = greatest(e.wanted_end, told.until),
-    refresh = e.refresh OR %(refresh)s
+    refresh = e.refresh OR %(refresh)s,
+    fresh_since = CASE WHEN e.wanted_start IS NULL THEN %(fresh)s::timestamptz
+                       WHEN e.fresh_since IS NOT NULL AND %(fresh)s::timestamptz IS NOT NULL
+                       THEN least(e.fresh_since, %(fresh)s::timestamptz) END
 FROM unnest(%(executions)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
      AS told (execution_id, since, until)
 WHERE e.execution_id = told.execution_id AND e.status = 'pending';
@@ -66,20 +69,33 @@ WHERE %(kind)s::text IS NULL OR kind = %(kind)s
 ORDER BY created_at DESC, job_id
 LIMIT %(limit)s;
 
--- name: task
--- What an unfinished execution is to bring, in the books of the first run that asked for it.
-SELECT i.id, i.symbol, i.asset_class, i.exchange, e.timeframe, e.wanted_start, e.wanted_end, e.refresh, asked.run_id
-FROM backfill_state_persistent e
+-- name: together
+-- What an unfinished execution is to bring, in the books of the first run that asked for it, and what those of its job
+-- that wait behind it are.
+WITH own AS (
+    SELECT e.id, e.refresh, asked.job_id, asked.run_id
+    FROM backfill_state_persistent e
+    CROSS JOIN LATERAL (SELECT j.job_id, j.run_id FROM job_task t JOIN job j USING (job_id)
+                        WHERE t.execution_id = e.execution_id ORDER BY j.created_at, j.job_id LIMIT 1) AS asked
+    WHERE e.execution_id = %(execution)s AND e.status IN ('pending', 'in_progress') AND e.wanted_start IS NOT NULL
+)
+SELECT e.execution_id, i.id, i.symbol, i.asset_class, i.exchange, e.timeframe, e.wanted_start, e.wanted_end, e.refresh,
+       own.run_id
+FROM own
+JOIN job_task t USING (job_id)
+JOIN backfill_state_persistent e USING (execution_id)
 JOIN instrument i ON i.symbol = e.symbol AND i.asset_class = e.asset_class
-CROSS JOIN LATERAL (SELECT j.run_id FROM job_task t JOIN job j USING (job_id)
-                    WHERE t.execution_id = e.execution_id ORDER BY j.created_at, j.job_id LIMIT 1) AS asked
-WHERE e.execution_id = %(execution)s AND e.status IN ('pending', 'in_progress') AND e.wanted_start IS NOT NULL;
+WHERE e.id = own.id
+   OR e.id > own.id AND e.status = 'pending' AND e.wanted_start IS NOT NULL AND e.refresh = own.refresh
+ORDER BY e.id
+LIMIT %(limit)s;
 
 -- name: lock
--- The runs of the jobs that want an execution; nobody else books for them until the transaction ends.
+-- The runs of the jobs that want some executions; nobody else books for them until the transaction ends.
 SELECT r.execution_id
 FROM scheduler_execution_log r
-WHERE r.execution_id IN (SELECT j.run_id FROM job_task t JOIN job j USING (job_id) WHERE t.execution_id = %(execution)s)
+WHERE r.execution_id IN (SELECT j.run_id FROM job_task t JOIN job j USING (job_id)
+                         WHERE t.execution_id = ANY (%(executions)s))
 ORDER BY r.execution_id
 FOR UPDATE;
 

@@ -1,0 +1,81 @@
+"""Tasks of a job: what waits is brought together, and what breaks is found alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+import anyio
+
+from barhouse.api import vendor_side
+from barhouse.calendar import Calendar
+from barhouse.flow import jobs
+from barhouse.flow.jobs import Job
+from barhouse.flow.plan import Wanted
+from barhouse.flow.task import perform
+from barhouse.flow.track import track
+from barhouse.model import Instrument, Series, Span, Timeframe
+from barhouse.sources.base import Fetched, Source
+from barhouse.sources.polygon import Polygon
+from barhouse.store.jobs import Kind
+from barhouse.store.postgres import Database
+
+YEAR = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 1, 1, tzinfo=UTC))
+SYMBOLS = ("AAPL", "IBM", "MSFT")
+
+
+class Confused(Polygon):
+    """An adapter with a bug: the answers of one symbol are too much for it."""
+
+    async def bars(self, series: Series, span: Span, calendar: Calendar) -> Fetched:
+        if series.instrument.symbol == "IBM":
+            raise ZeroDivisionError
+        return await super().bars(series, span, calendar)
+
+
+def job_of(db: Database) -> Job:
+    series = track(db, [Instrument(symbol) for symbol in SYMBOLS], [Timeframe.D1], YEAR.start)
+    return jobs.request(db, Kind.BACKFILL, [Wanted(each, YEAR) for each in series], by="test")
+
+
+def performed(db: Database, sources: Mapping[str, Source], *executions: str) -> list[ZeroDivisionError]:
+    """Do tasks as a worker does, one after the other; what they ended with where that is an error."""
+
+    async def each() -> list[ZeroDivisionError]:
+        errors = []
+        limiter = anyio.CapacityLimiter(2)
+        for execution in executions:
+            try:
+                await perform(db, sources, UUID(execution), limiter)
+            except ZeroDivisionError as error:
+                errors.append(error)
+        return errors
+
+    return asyncio.run(each())
+
+
+def states(db: Database, job: Job) -> dict[str, str]:
+    return {task["symbol"]: task["status"] for task in jobs.job(db, job["job_id"])["tasks"]}
+
+
+def test_a_task_takes_those_with_it_that_wait_behind_it_in_its_job(db: Database) -> None:
+    with vendor_side.running() as vendors:
+        sources = {"polygon": Polygon(vendors, "k")}
+        job = job_of(db)
+        first, *_ = sorted(job["tasks"], key=lambda task: SYMBOLS.index(task["symbol"]))
+        performed(db, sources, first["execution_id"])
+
+    assert states(db, job) == dict.fromkeys(SYMBOLS, "completed")
+    assert jobs.job(db, job["job_id"])["status"] == "completed"
+
+
+def test_one_that_breaks_fails_alone_and_the_others_are_brought(db: Database) -> None:
+    with vendor_side.running() as vendors:
+        sources = {"polygon": Confused(vendors, "k")}
+        job = job_of(db)
+        errors = performed(db, sources, *(task["execution_id"] for task in job["tasks"]))
+
+    assert len(errors) == 1
+    assert states(db, job) == {"AAPL": "completed", "IBM": "failed", "MSFT": "completed"}
