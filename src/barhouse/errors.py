@@ -11,7 +11,8 @@
     │   ├── InvalidParameter   422
     │   ├── UnknownRecord      404
     │   ├── Conflict           409
-    │   └── UnreadableFile     422
+    │   ├── UnreadableFile     422
+    │   └── UnusableBackup     422
     ├── SourceError            a vendor: the flow tries again, or asks the next one
     │   ├── SourceUnavailable  time-outs, resets, 5xx
     │   ├── UnreadableAnswer   an answer that nobody can read; never an empty one
@@ -26,7 +27,8 @@
     │   ├── DatabaseUnavailable
     │   ├── ServerUnavailable
     │   ├── EmbeddedServerError
-    │   └── MigrationError
+    │   ├── MigrationError
+    │   └── BackupFailed
     ├── LeaseLost              another worker goes on: this one has to stop
     └── SettingsError          the operator mends the configuration
 
@@ -123,6 +125,10 @@ class UnreadableFile(RequestError):
     """A file to import that is no table of bars."""
 
 
+class UnusableBackup(RequestError):
+    """A backup that is none, or is damaged; nothing was changed."""
+
+
 class SourceError(BarhouseError):
     """A vendor did not give the bars. `transient` says whether asking again can help.
 
@@ -208,6 +214,10 @@ class EmbeddedServerError(StoreError):
 
 class MigrationError(StoreError):
     """The schema cannot be brought up to date; nothing half done."""
+
+
+class BackupFailed(StoreError):
+    """A backup could not be made or restored; what was there before is there still."""
 
 
 class LeaseLost(BarhouseError):

@@ -48,8 +48,18 @@ def migrate(database_url: str, features: Mapping[str, str], report: Callable[[st
 
 def pending(connection: Connection, features: Mapping[str, str] = NO_FEATURES) -> list[str]:
     """The steps that are not in the ledger yet, in the order in which they will be applied."""
-    applied = _applied(connection) if _has_ledger(connection) else {}
+    applied = ledger(connection)
     return [step.name for step in [*migrations(), *columns(features)] if step.name not in applied]
+
+
+def ledger(connection: Connection) -> dict[str, str]:
+    """The checksums of what was applied, by name; empty where nothing ever was."""
+    return _applied(connection) if _has_ledger(connection) else {}
+
+
+def agree(applied: Mapping[str, str]) -> None:
+    """See to it that a schema with this ledger is not newer than this Barhouse, nor another's; MigrationError if so."""
+    _agree(migrations(), applied)
 
 
 def widths(database_url: str, tables: Sequence[str]) -> dict[str, int | None]:
