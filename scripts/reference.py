@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from pydantic import AliasChoices
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.core import TyperCommand, TyperGroup
 
@@ -19,6 +17,7 @@ from barhouse import checks, features
 from barhouse.api.app import create
 from barhouse.cli.commands import app
 from barhouse.config import Settings
+from barhouse.config.origins import Setting, known, value
 from barhouse.features.registry import Feature
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference.md"
@@ -36,7 +35,9 @@ Made from the code by `python scripts/reference.py --write`; a test fails when t
 """
 
 SETTINGS = """
-Read from the environment, once, when Barhouse starts. Where two names are given the first one wins.
+Told by a flag, a variable of the environment, or the file `barhouse.toml`, in that order; read once, when Barhouse
+starts. Where two variables are given the first one wins. A name with dots is that of a setting in a section of the
+file. [Configuration](configuration.md) tells where the file lies.
 """
 
 CHECKS = """
@@ -113,16 +114,15 @@ def argument(one: dict[str, Any]) -> Sequence[str]:
 
 
 def settings() -> Iterator[str]:
-    """Every setting, by the names of its environment variables."""
-    return table(("Variable", "Default", "Meaning"), map(setting, *zip(*Settings.model_fields.items(), strict=True)))
+    """Every setting, by its name in the file and those of its environment variables."""
+    defaults = Settings.model_construct()
+    return table(("Setting", "Variable", "Default", "Meaning"), (setting(each, defaults) for each in known()))
 
 
-def setting(name: str, field: FieldInfo) -> Sequence[str]:
+def setting(one: Setting, defaults: Settings) -> Sequence[str]:
     """A setting's row."""
-    alias = field.validation_alias
-    names = alias.choices if isinstance(alias, AliasChoices) else [f"BARHOUSE_{name.upper()}"]
-    default = "depends on the system" if field.default_factory else spelled(field.default)
-    return " ".join(f"`{one}`" for one in names), default, field.description or ""
+    given = "depends on the system" if one.field.default_factory else spelled(value(defaults, one.place))
+    return f"`{one.name}`", " ".join(f"`{name}`" for name in one.variables), given, one.field.description or ""
 
 
 def known_checks() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "every_server: run on the embedded PostgreSQL and on Debian's; else the embedded one only"
     )
+    # Nobody's file of settings is read by accident, here or in a child process
+    os.environ["XDG_CONFIG_HOME"] = os.devnull
+    os.environ.pop("BARHOUSE_CONFIG", None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,7 +6,8 @@ import os
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -46,6 +47,17 @@ VERBS = {
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "jobs": Verb("jobs", "jobs", "Show what was asked for and how far it is; end it, or try again what failed."),
     "worker": Verb("worker", "worker", "Do what jobs ask for, beside other workers on the same database."),
+    "backup": Verb(
+        "backup",
+        "backup",
+        "Write all that the warehouse holds into a folder, while it runs, and try whether it can be restored.",
+    ),
+    "restore": Verb(
+        "backup",
+        "restore",
+        "Make a backup the warehouse, once it was tried beside what is there; that is kept under another name.",
+    ),
+    "config": Verb("config", "config", "Show what is set and by whom; begin a file of settings."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
 
@@ -121,10 +133,16 @@ app = typer.Typer(name="barhouse", cls=Verbs, no_args_is_help=True, **PLAIN)
 
 @app.callback()
 def barhouse(
-    *, show: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version.")
+    *,
+    show: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Say the version."),
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file of settings; else BARHOUSE_CONFIG names it.")
+    ] = None,
 ) -> None:
     """Bars that say where they came from, what was checked, what was changed and why."""
     del show
     from barhouse.cli.logs import on_standard_error
+    from barhouse.config import choose
 
+    choose(config)
     on_standard_error()

@@ -1,18 +1,26 @@
-"""Settings: the only reader of the environment."""
+"""All that can be set, and who says it: flags, the environment, a file."""
 
 from __future__ import annotations
 
 import os
 import sys
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
+from barhouse.config import file
 from barhouse.config.cron import Cron
-from barhouse.errors import SettingsError
+from barhouse.config.parts import AlertRules, RetentionDays, Vendors
 
 
 def _data_dir() -> Path:
@@ -38,14 +46,36 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 """Several words: a list, or a text in which blanks or commas part them."""
 
 
+BLANK = {"allowed_hosts", "binance_futures_url", "critical_symbols", "large_symbols"}
+"""Settings that a variable can leave empty on purpose; elsewhere an empty one is as good as none."""
+
+
+class Environment(EnvSettingsSource):
+    """The environment, in which an empty variable says nothing."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """What is told of a field."""
+        value, key, is_complex = super().get_field_value(field, field_name)
+        return (None if value == "" and field_name not in BLANK else value), key, is_complex
+
+
 class Settings(BaseSettings):
     """What can be set from outside, each by `BARHOUSE_<NAME>` unless another name is given."""
 
-    model_config = SettingsConfigDict(env_prefix="BARHOUSE_", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BARHOUSE_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        allow_inf_nan=False,
+    )
 
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias=plain("DATABASE_URL"),
+        examples=["postgresql://barhouse:PASSWORD@localhost/barhouse"],
         description="The PostgreSQL to use (13 or newer); left out, the embedded one in `data_dir` runs.",
     )
     data_dir: Path = Field(default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars.")
@@ -60,6 +90,7 @@ class Settings(BaseSettings):
     polygon_api_key: SecretStr | None = Field(
         default=None,
         validation_alias=plain("POLYGON_API_KEY"),
+        examples=["YOUR_KEY"],
         description="The key of Polygon (Massive); left out, that source is not used.",
     )
     polygon_url: str = Field(
@@ -140,16 +171,25 @@ class Settings(BaseSettings):
 
     alert_urls: SecretStr | None = Field(
         default=None,
+        examples=["https://hooks.example.com/bars"],
         description="Who is told: webhooks (https://…) and apprise addresses, separated by blanks or commas.",
     )
-    alert_secret: SecretStr | None = Field(default=None, description="The secret by which webhooks are signed.")
+    alert_secret: SecretStr | None = Field(
+        default=None, examples=["A_LONG_RANDOM_TEXT"], description="The secret by which webhooks are signed."
+    )
+    vendors: Vendors = Field(default=Vendors(), description="How vendors are called.")
+    alert_rules: AlertRules = Field(default=AlertRules(), description="When people are told.")
+    retention_days: RetentionDays = Field(default=RetentionDays(), description="How long logs are kept.")
 
-
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this process, read once."""
-    try:
-        return Settings()
-    except ValidationError as flaw:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in flaw.errors())
-        raise SettingsError(f"The settings cannot be used: {wrong}") from None
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is told in so many words goes before the environment, and that before the file."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, Environment(settings_cls), InitSettingsSource(settings_cls, file.told())
