@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +15,22 @@ from barhouse.store.queries import queries
 query = queries("outcomes")
 
 
-def history(connection: Connection, limit: int, job: UUID | None = None) -> list[dict[str, Any]]:
-    """What came of the latest enrichments, or of one `job`, newest first.
+def standings(connection: Connection, jobs: Collection[str]) -> list[dict[str, Any]]:
+    """How some jobs stand, as `store.jobs.standing` tells it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.standings, {"jobs": list(jobs)}).fetchall()
+
+
+def history(
+    connection: Connection, limit: int, job: UUID | None = None, *, ended: bool = False
+) -> list[dict[str, Any]]:
+    """What came of the latest enrichments (that have `ended`), or of one `job`, newest first.
 
     `job_id, started_at, completed_at, duration_seconds, status, successful, failed, retried, total_records_inserted,
     total_records_updated`
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.history, {"limit": limit, "job": job}).fetchall()
+        return cursor.execute(query.history, {"limit": limit, "job": job, "ended": ended}).fetchall()
 
 
 def of_symbol(connection: Connection, instrument: Instrument) -> dict[str, Any] | None:

@@ -1,11 +1,21 @@
+-- name: standings
+-- How some jobs stand.
+SELECT job_id::text, kind, requested_by, status, created_at, started_at, completed_at, total, queued, running,
+       successful, failed, retried, records_inserted, bars_done, bars_expected
+FROM job_state
+WHERE job_id = ANY (%(jobs)s::uuid[]);
+
 -- name: history
--- The latest enrichments, or one job of any kind, newest first; counted are symbols.
+-- The latest enrichments, all or those that have ended, or one job of any kind, newest first; counted are symbols.
 SELECT j.job_id::text, j.started_at, j.completed_at,
        extract(epoch FROM j.completed_at - j.started_at)::float8 AS duration_seconds, j.status, own.successful,
        own.failed, own.retried, own.total_records_inserted, own.total_records_updated
 FROM (
     SELECT job_id FROM job
-    WHERE job_id = %(job)s OR %(job)s::uuid IS NULL AND kind = 'enrichment'
+    WHERE job_id = %(job)s
+       OR %(job)s::uuid IS NULL AND kind = 'enrichment'
+      AND (NOT %(ended)s OR NOT EXISTS (SELECT FROM job_task_state t
+                                        WHERE t.job_id = job.job_id AND t.status IN ('queued', 'in_progress')))
     ORDER BY created_at DESC, job_id
     LIMIT %(limit)s
 ) AS chosen
