@@ -276,7 +276,7 @@ def test_an_unknown_symbol_is_missing_bars_not_an_empty_market(db: Database, ven
         told = coverage.of_series(connection, series)
     assert {name: [stretch.state for stretch in stretches] for name, stretches in told.items()} == {
         "polygon": [State.EMPTY],
-        "yahoo": [State.FAILED],
+        "yahoo": [State.UNKNOWN],
     }
     assert outcome.inserted == 0
 

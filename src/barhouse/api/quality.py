@@ -52,6 +52,12 @@ class FetchLog(BaseModel):
     records_inserted: int
     response_time_ms: float | None
     success: bool
+    quality_score: float | None = Field(
+        description="The mean score of the bars of the answer, features and freshness taken as 1."
+    )
+    compared_with: str | None = Field(description="The source whose answer was weighed against it, if it was poor.")
+    compared_score: float | None = Field(description="How good that one was; bars of the better answer were kept.")
+    error_class: str | None = Field(description="The kind of error, such as RateLimited or Unauthorized.")
     timestamp: Instant
 
 

@@ -1,5 +1,6 @@
 """Whether a bar can be believed: hard checks, flags, and the score they make."""
 
+from barhouse.checks.answer import answer
 from barhouse.checks.doubles import doubles
 from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
@@ -23,6 +24,7 @@ __all__ = [
     "Severity",
     "Sifted",
     "Verdict",
+    "answer",
     "check",
     "doubles",
     "flag",

@@ -21,7 +21,7 @@ def score(bars: pl.DataFrame, *, expects: frozenset[str]) -> pl.DataFrame:
     `passed` and `applicable` from the flags, and `feature_finite`, `feature_applicable`: null where none applies.
     """
     quality = weighed(
-        completeness=_completeness(expects),
+        completeness=completeness(expects),
         validation=pl.col("passed") / pl.col("applicable"),
         features=_share_of_features(),
         freshness=(~pl.col("forming")).cast(pl.Float64),
@@ -52,8 +52,8 @@ def weighed(*, completeness: pl.Expr, validation: pl.Expr, features: pl.Expr, fr
     return (0.4 * completeness + VALIDATION * validation + 0.2 * features + 0.1 * freshness).round(6)
 
 
-def _completeness(expects: frozenset[str]) -> pl.Expr:
-    """The share of the fields that are there, of those that ought to be."""
+def completeness(expects: frozenset[str]) -> pl.Expr:
+    """The share of the fields of a bar that are there, of the five and those that its source normally sends."""
     fields = sorted({*FIVE, *expects})
     present = pl.sum_horizontal(pl.col(name).is_finite().fill_null(value=False) for name in fields)
     return present / len(fields)

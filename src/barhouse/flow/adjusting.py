@@ -24,7 +24,8 @@ def note(db: Database, fetched: Fetched) -> int:
     days = told(fetched)
     if days.is_empty():
         return 0
-    rows = _causes(denied(days), fetched)
+    off = denied(days)
+    rows = _causes(off, fetched) if off.height else pl.DataFrame(schema=FOUND)
     checked = Checked([fetched.series.instrument.number], fetched.series.timeframe, [KIND], fetched.span)
     with db.transaction() as connection:
         anomalies.reconcile(connection, rows, checked=checked)

@@ -62,7 +62,7 @@ async def _bring(db: Database, piece: Piece, now: datetime, of: Spent) -> None:
     for attempt in attempts:
         if attempt.fetched is None:
             await asyncio.to_thread(note, db, piece.series, calendar, attempt, now)
-            of.failed += attempt.state == "failed"
+            of.failed += attempt.state in ("failed", "unknown")
             continue
         of.calls += attempt.fetched.calls
         of.answering += attempt.fetched.response_ms / 1000

@@ -16,6 +16,7 @@ from barhouse.flow.batch import Batch, revisit, with_forming
 from barhouse.flow.computed import computed, recorded
 from barhouse.flow.enrich import KEY, enrich
 from barhouse.model import MEASURES, Series, Timeframe
+from barhouse.sources.base import Fetched
 from barhouse.sources.fallback import Attempt
 from barhouse.sources.order import outranked
 from barhouse.store import actions, bars, computations, coverage, executions, fetches, instruments
@@ -31,7 +32,7 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
 
     All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, coverage
     and the log change in one transaction. Splits and dividends are kept before, since the features hang on them;
-    which splits count is decided anew after it, where the bars are evidence. LeaseLost, and nothing is kept, where
+    which splits count is decided anew after it, where the bars are evidence (`actions.reconsider`). LeaseLost, and nothing is kept, where
     another worker has taken over an execution that it is kept for.
     """
     now = now or datetime.now(UTC)
@@ -48,6 +49,7 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
         difference = bars.compared(db, connection, sound, batch.timeframe, source=source, outranks=ranks)
         stamps, features = _write(db, connection, batch, difference, source, ids)
         told = receipts.told(batch, ids, sifted, sound, difference, stamps, features)
+        actions.review(connection, _stretches(difference))
         receipts.write_down(connection, batch, difference, source, ids, stamps)
         receipts.set_aside(connection, batch, sifted, source, ids)
         fetches.log(connection, told)
@@ -57,7 +59,7 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
         )
         for each in batch.fetched:
             receipts.cover(connection, each, batch, source, ids, now)
-    reconsider(db, [each.series.instrument for each in batch.fetched], _stretches(difference))
+    reconsider(db, batch.keys)
     for each in batch.fetched:
         adjusting.note(db, each)
     return told
@@ -165,6 +167,15 @@ def note(
         number = None
         if state is not coverage.State.UNREACHABLE:
             [number] = fetches.reserve(connection, 1)
-            fetches.log(connection, [Fetch(number, series, attempt.source, attempt.span, error=reason)])
+            kind = type(attempt.error).__name__
+            told = Fetch(number, series, attempt.source, attempt.span, error=reason, error_class=kind)
+            fetches.log(connection, [told])
         stretch = coverage.Stretch(attempt.span, state, now, reason, fetch_id=number)
         coverage.record(connection, series, source, stretch, revisit(calendar))
+
+
+def note_outdone(db: Database, fetched: Fetched) -> None:
+    """Write down an answer that gave way to a better one: a fetch that succeeded, of which nothing is kept."""
+    with db.transaction() as connection:
+        [number] = fetches.reserve(connection, 1)
+        fetches.log(connection, [receipts.outdone(fetched, number)])

@@ -15,7 +15,7 @@ from barhouse.model import AssetClass, Series, Span, merged
 from barhouse.sources.base import Source
 from barhouse.sources.order import ORDER
 from barhouse.store import coverage
-from barhouse.store.coverage import Stretch
+from barhouse.store.coverage import State, Stretch
 from barhouse.store.postgres import Database
 
 
@@ -49,7 +49,8 @@ def plan(
     """What is still to be read, oldest first for each series: a set difference, so that resuming is free.
 
     A span that a source was read for is done; one that a source said is empty, or cannot reach, goes to the next
-    source only. With `refresh` everything is read again.
+    source only. A source that does not know a symbol is asked again after 30 days, and so are all where one does not
+    know it and no other has anything. With `refresh` everything is read again.
     """
     pieces = []
     for want in wanted:
@@ -80,9 +81,9 @@ def _pieces(
 ) -> list[Piece]:
     """The pieces of one series: what nobody was read for, cut as its first source wants it cut."""
     span = want.span.common(Span(want.span.start, max(now, want.span.start)))
-    if span is None:
+    if span is None or _nobody_knows(told, sources, now):
         return []
-    settled = {source.name: _settled(told.get(source.name, ()), calendar, now) for source in sources}
+    settled = {source.name: _settled(span, told.get(source.name, ()), calendar, now) for source in sources}
     read = merged(part for state, parts in settled.values() for part in state)
     pieces = []
     for gap in span.without(read):
@@ -99,13 +100,31 @@ def _cut(series: Series, part: Span, source: Source, now: datetime) -> list[Span
     return sorted([*part.without([reach]), *source.pieces(series, reach)])
 
 
-def _settled(stretches: Iterable[Stretch], calendar: Calendar, now: datetime) -> tuple[list[Span], list[Span]]:
-    """Of what a source was asked: the spans it was read for, and those it has nothing for."""
+def _nobody_knows(told: Mapping[str, list[Stretch]], sources: Sequence[Source], now: datetime) -> bool:
+    """Whether all sources were asked, one of them does not know the symbol, and none had anything or failed."""
+    every = [stretch for source in sources for stretch in told.get(source.name, ())]
+    return (
+        any(stretch.is_unknown(now) for stretch in every)
+        and all(told.get(source.name) for source in sources)
+        and not any(stretch.state in (State.FETCHED, State.FAILED) for stretch in every)
+    )
+
+
+def _settled(
+    span: Span, stretches: Sequence[Stretch], calendar: Calendar, now: datetime
+) -> tuple[list[Span], list[Span]]:
+    """Of what a source was asked: the parts of `span` it was read for, and those it has nothing for.
+
+    That is all of it where it does not know the symbol; one that did once may have erred, and is asked again.
+    """
+    knew = any(stretch.state is State.FETCHED for stretch in stretches)
+    if not knew and any(stretch.is_unknown(now) for stretch in stretches):
+        return [], [span]
     read: list[Span] = []
     away: list[Span] = []
     for stretch in stretches:
-        if span := stretch.settled(now, revisit(calendar)):
-            (read if stretch.state is coverage.State.FETCHED else away).append(span)
+        if part := stretch.settled(now, revisit(calendar)):
+            (read if stretch.state is State.FETCHED else away).append(part)
     return merged(read), merged(away)
 
 

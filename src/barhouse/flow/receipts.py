@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import TypedDict
 
 import polars as pl
 from psycopg import Connection
@@ -43,11 +44,41 @@ def told(
             quarantined=rejected.get(key, 0) + each.rejects.height,
             response_ms=each.response_ms,
             quota=each.quota_remaining,
+            **_weighed(each),
             stamped_at=stamps.get(key),
             features=features.get(key, 0),
         )
         for key, each in zip(batch.keys, batch.fetched, strict=True)
     ]
+
+
+def outdone(fetched: Fetched, number: int) -> Fetch:
+    """What the log says of an answer of which nothing was kept, since another was better."""
+    return Fetch(
+        number,
+        fetched.series,
+        fetched.source,
+        fetched.span,
+        calls=fetched.calls,
+        fetched=fetched.bars.height + fetched.rejects.height,
+        response_ms=fetched.response_ms,
+        quota=fetched.quota_remaining,
+        **_weighed(fetched),
+    )
+
+
+class _Weighed(TypedDict, total=False):
+    quality: float | None
+    compared_with: str | None
+    compared_score: float | None
+
+
+def _weighed(fetched: Fetched) -> _Weighed:
+    """How good an answer was, beside whose."""
+    told = fetched.weighed
+    if told is None:
+        return {}
+    return {"quality": told.score, "compared_with": told.other, "compared_score": told.other_score}
 
 
 def _counts(frame: pl.DataFrame) -> dict[int, int]:

@@ -18,13 +18,13 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream
 from psycopg import Connection
 
-from barhouse.errors import BarhouseError, DatabaseUnavailable, UnknownAtSource
+from barhouse.errors import BarhouseError, DatabaseUnavailable
 from barhouse.flow import books
 from barhouse.flow.backfill import AtOnce, Outcome, Watch, backfill, first, nobody
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.model import Instrument, Series, merged
 from barhouse.sources.base import Source
-from barhouse.store import enrichment, executions, failures, instruments, runs
+from barhouse.store import coverage, enrichment, executions, failures, runs
 from barhouse.store.enrichment import Ended
 from barhouse.store.executions import BEAT, Claim, State
 from barhouse.store.postgres import Database
@@ -261,7 +261,8 @@ async def _close_all(run: Run, receive: MemoryObjectReceiveStream[Outcome]) -> N
 
 def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
     before, now = run.through(), datetime.now(UTC)
-    ends = [_end_of(run, outcome) for outcome in outcomes if not outcome.lost]
+    strangers = _strangers(run, outcomes)
+    ends = [_end_of(run, outcome, strangers) for outcome in outcomes if not outcome.lost]
     claims = {outcome.series: run.claims.pop(outcome.series) for outcome in outcomes}
     with run.db.transaction() as connection:
         told = [(claims[each.series], each.state, each.error) for each in ends]
@@ -285,20 +286,20 @@ def _settle(run: Run) -> None:
     run.unsettled, run.settled = set(), monotonic()
 
 
-def _end_of(run: Run, outcome: Outcome) -> Ended:
+def _end_of(run: Run, outcome: Outcome, strangers: Mapping[Series, str]) -> Ended:
     series = outcome.series
     until = max(each.span.end for each in run.wanted[series])
-    return Ended(series, run.claims[series].execution_id, until.date(), books.error(outcome) or _stranger(run, outcome))
+    error = strangers.get(series) or books.error(outcome)
+    return Ended(series, run.claims[series].execution_id, until.date(), error)
 
 
-def _stranger(run: Run, outcome: Outcome) -> str | None:
-    """Why the series of a job is none: a source does not know it, and no other has ever had a bar of it."""
-    told = next((error for error in outcome.errors if isinstance(error, UnknownAtSource)), None)
-    if run.task is None or told is None:
-        return None
+def _strangers(run: Run, outcomes: Sequence[Outcome]) -> dict[Series, str]:
+    """Why there is nothing of some series: a source does not know their symbols, and no other has ever had a bar."""
+    barren = [outcome.series for outcome in outcomes if not (outcome.inserted or outcome.unchanged)]
+    if not barren:
+        return {}
     with run.db.connection() as connection:
-        has_bars = instruments.has_bars(connection, outcome.series)
-    return None if has_bars else f"No source knows {outcome.series.instrument}: {told}"
+        return coverage.strangers(connection, barren)
 
 
 def _write_down(

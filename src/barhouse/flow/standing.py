@@ -59,7 +59,7 @@ def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:
         series = Series(instrument, Timeframe.of(row["timeframe"]))
         told = [stretch for stretches in coverage.of_series(connection, series).values() for stretch in stretches]
     read = _in(told, State.FETCHED, State.EMPTY)
-    failed = _less(_in(told, State.FAILED), read)
+    failed = _less(_in(told, State.FAILED, State.UNKNOWN), read)
     unreachable = _less(_in(told, State.UNREACHABLE), [*read, *failed])
     unread = []
     if row["tracked"] and row["since"] < now:

@@ -18,6 +18,15 @@ REJECTS = pl.Schema({"time": INSTANT, "reason": pl.String(), "payload": pl.Strin
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """How good an answer is, from 0 to 1, and whose answer for the same span it was compared with, how good that."""
+
+    score: float
+    other: str | None = None
+    other_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """One source's whole answer for one span of one series: all that was asked was read."""
 
@@ -38,11 +47,13 @@ class Fetched:
     response_ms: float = 0.0
     """Time the vendor took, over all calls."""
     quota_remaining: int | None = None
+    weighed: Weighed | None = None
+    """Set once somebody judged it; an answer without any rows cannot be judged."""
 
     def silent(self, span: Span) -> Fetched:
         """The word that there is nothing in `span`, which an empty page after this answer gave."""
         none = {name: getattr(self, name).clear() for name in ("bars", "raw", "rejects", "actions")}
-        return replace(self, span=span, calls=0, response_ms=0.0, **none)
+        return replace(self, span=span, calls=0, response_ms=0.0, weighed=None, **none)
 
 
 @dataclass(frozen=True, slots=True)

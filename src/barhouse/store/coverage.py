@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,6 +24,12 @@ class State(StrEnum):
     EMPTY = "empty"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    """The source does not know the symbol, which says nothing of its bars."""
+
+
+FORGOTTEN = timedelta(days=30)
+"""After so long a source is asked again whether it knows a symbol by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,12 @@ class Stretch:
                 return self.span if now < self.read_at + timedelta(days=2 ** min(self.attempts, 6)) else None
             case State.UNREACHABLE:
                 return self.span
-            case State.FAILED:
+            case State.FAILED | State.UNKNOWN:
                 return None
+
+    def is_unknown(self, now: datetime) -> bool:
+        """Whether the source said so lately that it does not know the symbol that it need not be asked again now."""
+        return self.state is State.UNKNOWN and now < self.read_at + FORGOTTEN
 
 
 def of_series(connection: Connection, series: Series) -> dict[str, list[Stretch]]:
@@ -74,6 +84,20 @@ def read(connection: Connection, instruments: Iterable[int], timeframe: Timefram
     """The spans of some series that any source was read for (`READ`), in no order; they may overlap."""
     parameters = {"instruments": list(instruments), "timeframe": timeframe.code}
     return pl.DataFrame(connection.execute(query.read, parameters).fetchall(), schema=READ, orient="row")
+
+
+def strangers(connection: Connection, every: Sequence[Series]) -> dict[Series, str]:
+    """Those of some series that no source knows, and why: one said so, in its words."""
+    told = {
+        "instruments": [series.instrument.key for series in every],
+        "timeframes": [series.timeframe.code for series in every],
+    }
+    by_key = {(series.instrument.key, str(series.timeframe)): series for series in every}
+    return {
+        by_key[key, timeframe]: f"No source knows {by_key[key, timeframe].instrument}: {reason}; "
+        f"asked again from {read_at + FORGOTTEN:%Y-%m-%d}, or with --refresh"
+        for key, timeframe, read_at, reason in connection.execute(query.strangers, told)
+    }
 
 
 def record(connection: Connection, series: Series, source: int, stretch: Stretch, revisit: timedelta) -> None:
@@ -103,11 +127,11 @@ def record(connection: Connection, series: Series, source: int, stretch: Stretch
 def laid_over(around: Iterable[Stretch], stretch: Stretch, revisit: timedelta) -> list[Stretch]:
     """`around` with `stretch` on top: overlapped parts give way, final neighbours of the same state become one.
 
-    An answer like the one before (`empty`, `failed`) counts as one more attempt.
+    An answer like the one before (`empty`, `failed`, `unknown`) counts as one more attempt.
     """
     around = list(around)
     earlier = [old.attempts for old in around if old.state == stretch.state and old.span.common(stretch.span)]
-    if earlier and stretch.state in (State.EMPTY, State.FAILED):
+    if earlier and stretch.state in (State.EMPTY, State.FAILED, State.UNKNOWN):
         stretch = replace(stretch, attempts=max(earlier) + 1)
     rest = [replace(old, span=part) for old in around for part in old.span.without([stretch.span]) if part]
     laid: list[Stretch] = []

@@ -31,6 +31,12 @@ class Fetch:
     response_ms: float | None = None
     quota: int | None = None
     error: str | None = None
+    error_class: str | None = None
+    quality: float | None = None
+    """How good the answer was, from 0 to 1; None where there was none to judge."""
+    compared_with: str | None = None
+    """Whose answer for the same span was weighed against it, and how good that was."""
+    compared_score: float | None = None
     stamped_at: datetime | None = None
     features: int = 0
     """How many features came to a value in the bars that hang on it."""
@@ -66,5 +72,9 @@ def _row(fetch: Fetch) -> dict[str, object]:
         "response_ms": fetch.response_ms,
         "quota": fetch.quota,
         "error": fetch.error,
+        "error_class": fetch.error_class,
+        "quality": fetch.quality,
+        "compared_with": fetch.compared_with,
+        "compared_score": fetch.compared_score,
         "stamped_at": fetch.stamped_at,
     }

@@ -91,12 +91,6 @@ def stored(connection: Connection, keys: list[int] | None = None) -> list[Series
     return [Series(_instrument(*row[:4]), Timeframe.by_code(row[4])) for row in rows]
 
 
-def has_bars(connection: Connection, series: Series) -> bool:
-    """Whether any bar of a series is stored."""
-    told = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
-    return connection.execute(sql.has_bars, told).fetchone() is not None
-
-
 def described(connection: Connection) -> list[dict[str, Any]]:
     """Every series with what is stored of it: bars, first and last, revision."""
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -77,7 +77,7 @@ def test_a_source_that_gives_the_bars_is_the_only_one_asked() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        *(Reply.json({"error": "no"}, status) for status in (400, 401, 403, 404, 422, 429, 500)),
+        *(Reply.json({"error": "no"}, status) for status in (400, 401, 403, 422, 429, 500)),
         Reply(HTML),
         Reply(b"xxxx", reset=True),
     ],
@@ -87,6 +87,12 @@ def test_what_a_source_fails_to_give_the_next_one_gives(fault: Reply) -> None:
 
     assert [attempt.state for attempt in attempts] == ["failed", "fetched"]
     assert attempts[1].span == SPAN
+
+
+def test_what_a_source_does_not_know_the_next_one_gives() -> None:
+    attempts, _ = fetch(Reply.json({"error": "no such ticker"}, 404), POLYGON.honest)
+
+    assert [attempt.state for attempt in attempts] == ["unknown", "fetched"]
 
 
 def test_empty_where_bars_are_due_is_asked_elsewhere() -> None:

@@ -25,3 +25,16 @@ INSERT INTO coverage (instrument, timeframe, source, span_start, span_end, state
 SELECT %(instrument)s, %(timeframe)s, %(source)s, laid.*
 FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[], %(states)s::text[], %(read_ats)s::timestamptz[],
             %(reasons)s::text[], %(attempts)s::int[], %(fetch_ids)s::bigint[]) AS laid;
+
+-- name: strangers
+-- Which of some series no source knows: one said so last then and with these words, and none has anything of them.
+SELECT c.instrument, t.name AS timeframe, max(c.read_at) FILTER (WHERE c.state = 'unknown') AS read_at,
+       max(c.reason) FILTER (WHERE c.state = 'unknown') AS reason
+FROM unnest(%(instruments)s::int[], %(timeframes)s::smallint[]) AS wanted (instrument, timeframe)
+JOIN coverage c USING (instrument, timeframe)
+JOIN timeframe t ON t.code = c.timeframe
+WHERE NOT EXISTS (
+    SELECT FROM bar b WHERE b.instrument = wanted.instrument AND b.timeframe = wanted.timeframe
+)
+GROUP BY c.instrument, t.name
+HAVING bool_or(c.state = 'unknown') AND NOT bool_or(c.state IN ('fetched', 'failed'));

@@ -47,10 +47,6 @@ JOIN instrument i ON i.id = s.instrument
 WHERE s.tracked AND i.active
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
--- name: has_bars
--- A row if any bar of a series is stored.
-SELECT FROM bar WHERE instrument = %(instrument)s AND timeframe = %(timeframe)s LIMIT 1;
-
 -- name: described
 -- Each series with what is stored of it.
 SELECT i.symbol, i.asset_class, i.exchange, i.active, t.name AS timeframe, s.tracked, s.since, s.bars,

@@ -77,7 +77,7 @@ ORDER BY metric_date DESC;
 -- name: fetches
 -- The latest fetches of an instrument, newest first.
 SELECT source, timeframe, records_fetched, records_inserted, source_response_time_ms AS response_time_ms, success,
-       created_at AS timestamp
+       quality_score, compared_with, compared_score, error_class, created_at AS timestamp
 FROM enrichment_fetch_log
 WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s
 ORDER BY created_at DESC, id DESC
