@@ -25,6 +25,7 @@ SUBJECTS = (
     "history",
     "judging",
     "resilience",
+    "parallel",
     "books",
     "health",
 )

@@ -85,7 +85,7 @@ def year_of_fifty() -> Figure:
     with warehouse() as db, tempfile.TemporaryDirectory(prefix="barhouse-shelf-") as shelf:
         calendar = sessions.calendar(db, "XNYS")
         every = series_of(db, FIFTY, Timeframe.D1)
-        _stock(Path(shelf), every, calendar)
+        stock(Path(shelf), every, calendar)
         with vendor_side.running(Path(shelf)) as vendors:
             settings = Settings.model_validate(
                 {"polygon_api_key": "bench", "polygon_url": vendors, "yahoo_url": vendors, "binance_url": vendors}
@@ -104,7 +104,7 @@ def year_of_fifty() -> Figure:
         return Figure("year_of_fifty", mine, "s", top, 1 / ratio, {"peak_mb": peak_mb(), "bars": FIFTY * 250})
 
 
-def _stock(shelf: Path, every: list[Series], calendar: Calendar) -> None:
+def stock(shelf: Path, every: list[Series], calendar: Calendar) -> None:
     """Put a year of real daily bars a symbol where the vendor side finds them."""
     days = calendar.expected(Timeframe.D1, YEAR).select("time")
     real = real_bars()
