@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -49,7 +50,7 @@ class Calendar:
         if self.name == ALWAYS_OPEN or timeframe.minutes < REMEMBERED:
             return slots.expected(self.grid(timeframe), timeframe, span)
         every = self._every(timeframe)
-        first, last = (int(every["time"].search_sorted(edge)) for edge in (span.start, span.end))
+        first, last = (bisect_left(every["time"], edge) for edge in (span.start, span.end))
         return every.slice(first, max(last - first, 0))
 
     def canonical(self, stamps: pl.Series, timeframe: Timeframe) -> pl.Series:

@@ -39,35 +39,38 @@ def levels(ground: pl.DataFrame, candidates: pl.DataFrame, splits: pl.DataFrame,
     steps = _steps(candidates)
     if steps.is_empty():
         return pl.DataFrame(schema=LEVELS)
-    units = _other_units(ground, steps)
-    rest = steps.filter(~_is_unit_step())
+    far = steps.filter("is_unit")
+    rest = steps.filter(~pl.col("is_unit")) if far.height else steps
     blocks = _blocks(ground, rest, splits)
-    lasting = rest.filter(~rest["row"].is_in(pl.concat([blocks["row"], blocks["end"]]).implode()))
-    found = [units, _spread(blocks), *([_doubled(candidates), _missed(lasting)] if shares else [])]
-    every = pl.concat(each.lazy().select(LEVELS.names()).cast(LEVELS) for each in found)
-    return every.unique("row", keep="first", maintain_order=True).collect()
+    lasting = rest.filter(~_in(rest["row"], blocks["row"], blocks["end"])) if blocks.height else rest
+    found = [_other_units(ground, far), _spread(blocks), *([_doubled(candidates), _missed(lasting)] if shares else [])]
+    told = [each.select(LEVELS.names()).cast(LEVELS) for each in found if each.height]
+    return pl.concat([pl.DataFrame(schema=LEVELS), *told]).unique("row", keep="first", maintain_order=True)
+
+
+def _in(rows: pl.Series, *those: pl.Series) -> pl.Series:
+    return rows.is_in(pl.concat(those).implode())
 
 
 def _steps(candidates: pl.DataFrame) -> pl.DataFrame:
     """The candidates whose open and close are about equally far off the close before, with that `step` (logarithm)."""
-    opened, closed = (pl.col("o") / pl.col("p")).log(), (pl.col("c") / pl.col("p")).log()
+    opened, closed = pl.col("gap"), pl.col("move")
     least = pl.max_horizontal(pl.min_horizontal(opened, closed), -pl.max_horizontal(opened, closed))
-    steps = candidates.with_columns(step=opened)
-    return steps.filter((least >= STEP) & ((closed - opened).abs() <= 0.35 * opened.abs()))
+    steps = candidates.filter((least >= STEP) & ((closed - opened).abs() <= 0.35 * opened.abs()))
+    return steps.with_columns(step=opened, is_unit=_is_unit(opened))
 
 
-def _is_unit_step() -> pl.Expr:
+def _is_unit(step: pl.Expr) -> pl.Expr:
     """A step by 100 or 1000: no market moves so far between two bars."""
-    return pl.any_horizontal((pl.col("step").abs() - math.log(unit)).abs() <= 0.3 for unit in UNITS if unit >= 100)
+    return pl.any_horizontal((step.abs() - math.log(unit)).abs() <= 0.3 for unit in UNITS if unit >= 100)
 
 
 def _other_units(ground: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
-    """The rows in another unit than that of most bars in which somebody traded."""
-    far = steps.filter(_is_unit_step()).select("row", power=(pl.col("step") / math.log(10)).round().cast(pl.Int64))
-    if far.is_empty():
+    """The rows in another unit than that of most bars in which somebody traded; `steps` lead from one to another."""
+    if steps.is_empty():
         return pl.DataFrame(schema=LEVELS)
-    concerned = steps.filter(_is_unit_step())["instrument"].unique()
-    rows = ground.filter(ground["instrument"].is_in(concerned.implode())).select("instrument", "row", "v")
+    far = steps.select("row", power=(pl.col("step") / math.log(10)).round().cast(pl.Int64))
+    rows = ground.filter(_in(ground["instrument"], steps["instrument"])).select("instrument", "row", "v")
     known = rows.join(far, on="row", how="left", maintain_order="left").with_columns(
         power=pl.col("power").fill_null(0).cum_sum().over("instrument")
     )
@@ -87,18 +90,13 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
     """The short stretches between a step and its inverse: [row, end, ratio, verdict, …]."""
     if steps.height < 2:
         return pl.DataFrame(schema=BLOCKS)
-    own = "instrument"
-    bounds = (
-        ground.filter(ground[own].is_in(steps[own].unique().implode()))
-        .group_by(own)
-        .agg(first_row=pl.min("row"), last_row=pl.max("row"))
-    )
-    paired = steps.join(bounds, on=own, maintain_order="left").with_columns(
-        end=pl.col("row").shift(-1).over(own),
-        back=pl.col("step").shift(-1).over(own),
-        level=pl.col("o").shift(-1).over(own),
-        left=pl.col("row") - pl.col("row").shift(1).over(own).fill_null(pl.col("first_row")),
-        right=pl.col("row").shift(-2).over(own).fill_null(pl.col("last_row") + 1),
+    own = ground["instrument"]
+    paired = steps.with_columns(
+        end=_beside("row", -1),
+        back=_beside("step", -1),
+        level=_beside("o", -1),
+        left=pl.col("row") - _beside("row", 1).fill_null(own.search_sorted(steps["instrument"], side="left")),
+        right=_beside("row", -2).fill_null(own.search_sorted(steps["instrument"], side="right")),
     )
     length = pl.col("end") - pl.col("row")
     size = pl.col("step").abs()
@@ -119,6 +117,11 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
     )
 
 
+def _beside(name: str, away: int) -> pl.Expr:
+    """What the step so many rows before (or, negative, after) says; null where that is one of another instrument."""
+    return pl.when(pl.col("instrument") == pl.col("instrument").shift(away)).then(pl.col(name).shift(away))
+
+
 def _ratio_of(paired: pl.DataFrame, splits: pl.DataFrame) -> pl.Series:
     """The verdict that the ratio of a block speaks for: a unit, or a split of that instrument applied once more."""
     middle = (pl.col("step") - pl.col("back")) / 2
@@ -135,6 +138,8 @@ def _ratio_of(paired: pl.DataFrame, splits: pl.DataFrame) -> pl.Series:
 
 def _spread(blocks: pl.DataFrame) -> pl.DataFrame:
     """Each row of the blocks."""
+    if blocks.is_empty():
+        return pl.DataFrame(schema=LEVELS)
     rows = blocks.select("verdict", "ratio", "bars", row=pl.int_ranges("row", "end"))
     return rows.explode("row", empty_as_null=False)
 
@@ -189,7 +194,7 @@ def _doubled(candidates: pl.DataFrame) -> pl.DataFrame:
     if at_splits.is_empty():
         return pl.DataFrame(schema=LEVELS)
     split = (pl.col("shares") / pl.col("shares_before")).log()
-    moved = (pl.col("o") / pl.col("p")).log() - split
+    moved = pl.col("gap") - split
     slack = pl.max_horizontal(0.03, 2 * pl.col("sigma")).clip(None, 0.1)
     simple = near_ratio(split, SPLITS, pl.lit(0.001)).is_not_null()
     found = at_splits.filter((split.abs() >= STEP) & (moved.abs() <= slack) & simple)
@@ -201,5 +206,5 @@ def _doubled(candidates: pl.DataFrame) -> pl.DataFrame:
 def explained() -> pl.Expr:
     """Whether a stored split explains the step of the raw prices, given either way round, within two per cent."""
     split = (pl.col("shares") / pl.col("shares_before")).log()
-    raw = (pl.col("o") / pl.col("p")).log() - split
+    raw = pl.col("gap") - split
     return (split != 0) & ((raw.abs() - split.abs()).abs() <= math.log(1.02))

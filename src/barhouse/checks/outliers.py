@@ -12,7 +12,7 @@ from barhouse.checks.candidates import candidates
 from barhouse.checks.evidence import listed
 from barhouse.checks.ground import grounded, impossible, standing
 from barhouse.checks.levels import explained, levels
-from barhouse.checks.verdicts import Verdict, registry, seen
+from barhouse.checks.verdicts import Verdict, seen
 from barhouse.checks.witness import with_witnesses
 from barhouse.model import ALWAYS_OPEN, INSTANT, AssetClass, Schema, Timeframe
 
@@ -51,13 +51,13 @@ def outliers(
     if there.is_empty():
         return pl.DataFrame(schema=OUTLIERS)
     broken = impossible(there)
-    ground = grounded(there.filter(~broken), splits, calendar, timeframe)
+    ground = grounded(there.filter(~broken) if broken.any() else there, splits, calendar, timeframe)
     nights = timeframe.intraday and calendar.name != ALWAYS_OPEN
     moved = candidates(ground, stride=calendar.per_session(timeframe) if nights else 1)
     found = seen(with_witnesses(moved, finer or {}, coarser or {}, calendar))
     shares = asset_class is not AssetClass.CRYPTO
     told = _told(ground, found, levels(ground, found, splits, shares=shares), timeframe)
-    rows = [_impossible(there.filter(broken)), _shifted(bars, calendar, timeframe), listed(ground, found, told)]
+    rows = [_impossible(there, broken), _shifted(bars, calendar, timeframe), listed(ground, found, told)]
     once = pl.concat(rows).lazy().unique(["instrument", "time"], keep="first", maintain_order=True)
     return once.sort("instrument", "time").collect()
 
@@ -68,27 +68,23 @@ ALONE = {"ratio": pl.lit(None, pl.Float64), "bars": pl.lit(1, pl.Int64)}
 
 def _told(ground: pl.DataFrame, found: pl.DataFrame, steps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     """The rows of the ground with their verdict: [row, verdict, ratio, bars], each once."""
-    verdict = pl.coalesce(pl.when(holds()).then(pl.lit(name)) for name, holds in registry.items())
-    alone = found.filter(~explained().fill_null(value=False)).select("row", verdict=verdict, **ALONE)
+    alone = found.select("row", verdict=pl.when(~explained().fill_null(value=False)).then("verdict"))
+    real = pl.col("verdict") == Verdict.REAL_MOVE
     behind = steps.filter(pl.col("verdict") != Verdict.MISSED_SPLIT)["row"] + 1
-    faulty = [
-        steps,
-        repeats.repeated(ground).select("row", verdict=pl.lit(Verdict.STALE_REPEAT), **ALONE),
-        repeats.unfinished(ground, timeframe).select("row", verdict=pl.lit(Verdict.PARTIAL_BAR), **ALONE),
-        alone.filter((pl.col("verdict") != Verdict.REAL_MOVE) & ~pl.col("row").is_in(behind.implode())),
-    ]
-    faults = pl.concat(faulty).unique("row", keep="first", maintain_order=True)
+    faulty = alone.filter(~real & ~pl.col("row").is_in(behind.implode()))
+    single = pl.concat([repeats.repeated(ground), repeats.unfinished(ground, timeframe), faulty])
+    faults = pl.concat([steps, single.with_columns(**ALONE)]).unique("row", keep="first", maintain_order=True)
     # The bar after a faulty one only moves back
     after = pl.concat([faults["row"], faults["row"] + 1])
-    real = alone.filter(pl.col("verdict") == Verdict.REAL_MOVE)
-    return pl.concat([faults, real.filter(~real["row"].is_in(after.implode()))])
+    moves = alone.filter(real & ~pl.col("row").is_in(after.implode()))
+    return pl.concat([faults, moves.with_columns(**ALONE)])
 
 
-def _impossible(broken: pl.DataFrame) -> pl.DataFrame:
+def _impossible(standing: pl.DataFrame, broken: pl.Series) -> pl.DataFrame:
     """Stored rows that no bar can be; other tools wrote them."""
-    if broken.is_empty():
+    if not broken.any():
         return pl.DataFrame(schema=OUTLIERS)
-    rows = broken.with_columns(verdict=pl.lit(Verdict.IMPOSSIBLE_BAR))
+    rows = standing.filter(broken).with_columns(verdict=pl.lit(Verdict.IMPOSSIBLE_BAR))
     return _plain(rows, pl.struct("verdict", "open", "high", "low", "close", "volume"))
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.checks.candidates import neighbours
+from barhouse.checks.verdicts import Verdict
 from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
 
 LOOK_BACK = 20
@@ -22,22 +23,24 @@ HOUR = timedelta(hours=1)
 
 
 def repeated(ground: pl.DataFrame) -> pl.DataFrame:
-    """The bars whose prices and volume are those of the bar before, though somebody traded: [row].
+    """The bars whose prices and volume are those of the bar before, though somebody traded: [row, verdict].
 
     A bar of one price says too little: where few people trade, the same lot changes hands at the same price again.
     """
     same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("instrument", *PRICES, "volume"))
-    return ground.filter(same & (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))).select("row")
+    again = same & (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))
+    return ground.select(pl.col("row").filter(again), verdict=pl.lit(Verdict.STALE_REPEAT))
 
 
 def unfinished(ground: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """The newest days and weeks with a fraction of the usual volume and range: read before their close ([row]).
+    """The newest days and weeks with a fraction of the usual volume and range, read too early: [row, verdict].
 
     A half day is none, and intraday the volume says too little.
     """
-    newest = ground.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
+    verdict = pl.lit(Verdict.PARTIAL_BAR).alias("verdict")
     if timeframe.intraday:
-        return newest.select("row").clear()
+        return ground.clear().select("row", verdict)
+    newest = ground.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
     before = neighbours(ground, newest, range(-LOOK_BACK, 0)).agg(
         count=pl.col("v").count(),
         usual=pl.col("v").median(),
@@ -48,7 +51,7 @@ def unfinished(ground: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     thin = pl.col("v") < THIN * pl.col("usual")
     narrow = pl.col("h") - pl.col("l") < NARROW * pl.col("range")
     beside = newest.hstack(before.collect().drop("number"))
-    return beside.filter(thin & narrow & whole & (pl.col("count") == LOOK_BACK)).select("row")
+    return beside.filter(thin & narrow & whole & (pl.col("count") == LOOK_BACK)).select("row", verdict)
 
 
 def shifted(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:

@@ -22,37 +22,26 @@ def scale(returns: pl.DataFrame) -> pl.DataFrame:
     `returns` has `lane` (rows of a lane follow each other) and `r`. The windows of 250 begin every 125 rows, and each
     row is in the middle half of its own: that costs a tenth of a window a row.
     """
-    place = pl.int_range(pl.len()).over("lane")
-    lanes = returns.lazy().group_by("lane", maintain_order=True).agg(halves=(pl.len() - 1) // HALF + 2).collect()
-    first = lanes.select("lane", first=pl.col("halves").cum_sum() - pl.col("halves"))
-    rows = returns.select("lane", place=place).join(first, on="lane", maintain_order="left")
-    cells = _laid_out(returns["r"], rows, int(lanes["halves"].sum()))
-    measured = _measured(cells)
-    return measured[rows.select(pl.col("first") + pl.col("place") // HALF).to_series()]
-
-
-def _laid_out(values: pl.Series, rows: pl.DataFrame, halves: int) -> pl.Series:
-    """The values in cells, each lane from the middle of a half window on."""
-    cells = pl.repeat(None, halves * HALF, dtype=pl.Float64, eager=True)
-    at = rows.select(pl.col("first") * HALF + HALF // 2 + pl.col("place")).to_series()
-    return cells.scatter(at, values)
+    if returns.is_empty():
+        return returns.select(median="r", deviation="r")
+    place, halves = pl.int_range(pl.len()).over("lane"), (pl.len().over("lane") - 1) // HALF + 2
+    rows = returns.select("lane", place=place, halves=halves)
+    # Lanes may take turns: how many half windows the lanes before one hold is known at its first row
+    ends = pl.when(pl.col("place") == 0).then("halves").otherwise(0).cum_sum()
+    rows = rows.with_columns(end=ends, begin=ends - pl.col("halves"))
+    begin = pl.col("begin").first().over("lane")
+    at = rows.select("end", cell=begin * HALF + HALF // 2 + pl.col("place"), window=begin + pl.col("place") // HALF)
+    cells = pl.repeat(None, at["end"][-1] * HALF, dtype=pl.Float64, eager=True)
+    return _measured(cells.scatter(at["cell"], returns["r"]))[at["window"]]
 
 
 def _measured(cells: pl.Series) -> pl.DataFrame:
-    """Median and deviation of each window of two half ones."""
-    halves = len(cells) // HALF
-    starts = pl.int_range(halves, eager=True).to_frame("half")
-    within = pl.int_ranges(pl.col("half") * HALF, pl.col("half") * HALF + WINDOW)
-    numbers = starts.select(within.list.explode(keep_nulls=False, empty_as_null=False)).to_series()
-    windows = pl.concat([cells, cells.head(HALF)]).gather(numbers)
-    median = _median(windows)
-    away = (windows - median.gather(pl.int_range(len(windows), eager=True) // WINDOW)).abs()
-    known = windows.is_not_null().cast(pl.UInt16).reshape((-1, WINDOW)).arr.sum()
-    enough = known >= LEAST
-    return pl.DataFrame({"median": median, "deviation": _median(away).clip(FLOOR)}).with_columns(
-        pl.when(enough).then(pl.col("median", "deviation"))
+    """Median and deviation of each window of two half ones, lanes being laid out from the middle of one on."""
+    half, window = pl.col("half"), pl.col("window")
+    halves = cells.reshape((-1, HALF)).alias("half").to_frame()
+    windows = halves.select(window=pl.concat_arr(half, half.shift(-1)))
+    known = windows.with_columns(median=window.arr.median(), enough=window.arr.count_matches(None) <= WINDOW - LEAST)
+    away = (window - pl.col("median")).arr.eval(pl.element().abs())
+    return known.select(
+        pl.when("enough").then("median"), deviation=pl.when("enough").then(away.arr.median().clip(FLOOR))
     )
-
-
-def _median(windows: pl.Series) -> pl.Series:
-    return windows.reshape((-1, WINDOW)).arr.median()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import cache, reduce
 from types import MappingProxyType
 
 import polars as pl
@@ -94,21 +95,31 @@ VERY_FAR = math.log(2)
 
 
 def seen(candidates: pl.DataFrame) -> pl.DataFrame:
-    """The candidates (`witness.with_witnesses`) with how far (logarithms) each price is outside the close before and
-    the open after: `out_o` … `out_c`; the `field` at fault and its `reach` beyond all that is sound; whether the
-    `whole` bar is off; `times` the usual volume; `sigma` of the usual returns; and what the verdicts ask for."""
+    """The candidates (`witness.with_witnesses`) with what the verdicts ask for, and with their `verdict`.
+
+    How far (logarithms) each price is outside the close before and the open after: `out_o` … `out_c`; how far open and
+    close are from the close before: `gap`, `move`; the `field` at fault and its `reach` beyond all that is sound;
+    whether the `whole` bar is off; `times` the usual volume; `sigma` of the usual returns.
+    """
+    return reduce(lambda rows, stage: rows.with_columns(**stage), _stages(), candidates)
+
+
+@cache
+def _stages() -> tuple[dict[str, pl.Expr], ...]:
+    """The columns of `seen`, those first that others are made of."""
     usual = pl.when(pl.col("usual") > 0).then("usual")
     sigma = 1.4826 * pl.col("deviation").fill_null(UNKNOWN)
+    gap, move = ((pl.col(name) / pl.col("p")).log() for name in "oc")
     outs = {f"out_{name}": _outside(name, "p", "no") for name in BASIS}
+    verdict = pl.coalesce(pl.when(holds()).then(pl.lit(name)) for name, holds in registry.items())
     return (
-        candidates.lazy()
-        .with_columns(**outs, times=pl.col("v") / usual, sigma=sigma)
-        .with_columns(field=_field(), whole=_whole())
-        .with_columns(reach=_reach())
-        .with_columns(moved_within=moved_on("seen"), moved_around=moved_on("around"))
-        .with_columns(denied=denied(), shown=shown())
-        .with_columns(at_work=at_work(), island=island(), wick=wick())
-        .collect()
+        {**outs, "times": pl.col("v") / usual, "sigma": sigma, "gap": gap, "move": move},
+        {"field": _field(), "whole": _whole()},
+        {"reach": _reach(), "own_move": _own_move()},
+        {"moved_within": moved_on("seen"), "moved_around": moved_on("around")},
+        {"denied": denied(), "shown": shown()},
+        {"at_work": at_work(), "island": island(), "wick": wick()},
+        {"verdict": verdict},
     )
 
 
@@ -179,7 +190,7 @@ def island() -> pl.Expr:
     The next open is back where the close before was. A close that alone is wrong is the furthest price of its bar.
     """
     far = pl.max_horizontal(LEAST, ISLAND_SIGMAS * pl.col("sigma"), ISLAND_STIR * pl.col("calm"))
-    whole = pl.col("whole") & ((pl.col("o") / pl.col("p")).log().abs() >= 0.6 * pl.col("reach"))
+    whole = pl.col("whole") & (pl.col("gap").abs() >= 0.6 * pl.col("reach"))
     alone = ~pl.col("whole") & (_at_the_end() | (pl.col("reach") > FAR))
     return_ = taken_back() & (whole | alone)
     return (pl.col("field") == "close") & (pl.col("reach") >= far) & (return_ | pl.col("denied")) & ~pl.col("shown")
@@ -199,7 +210,7 @@ def _at_the_end() -> pl.Expr:
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
     idle = (pl.col("times") <= IDLE).fill_null(value=False) & (pl.col("field") != "open")
-    own = pl.when(_busy()).then(BUSY_STIR).when(idle).then(IDLE_OWN_STIR).otherwise(OWN_STIR) * _own_move()
+    own = pl.when(_busy()).then(BUSY_STIR).when(idle).then(IDLE_OWN_STIR).otherwise(OWN_STIR) * pl.col("own_move")
     stir = pl.max_horizontal(pl.when(idle).then(IDLE_STIR).otherwise(STIR) * pl.col("calm"), own)
     off = pl.max_horizontal(LEAST, pl.when(idle).then(IDLE_SIGMAS).otherwise(SIGMAS) * pl.col("sigma"))
     usual = pl.when(idle).then(IDLE_SIGMAS).otherwise(WICK_SIGMAS) * pl.col("sigma")
@@ -210,17 +221,16 @@ def wick() -> pl.Expr:
 
 def _busy() -> pl.Expr:
     """Whether the day went the way of its far price, with some volume: a market that falls has lower lows."""
-    moves = [(pl.col(name) / pl.col("p")).log() for name in "oc"]
-    falls, rises = -pl.min_horizontal(*moves), pl.max_horizontal(*moves)
+    falls, rises = -pl.min_horizontal("gap", "move"), pl.max_horizontal("gap", "move")
     along = pl.when(pl.col("field") == "low").then(falls).when(pl.col("field") == "high").then(rises)
     traded = pl.max_horizontal("times", pl.col("v") / pl.when(pl.col("usual_before") > 0).then("usual_before"))
-    far = along.otherwise(_own_move()) > BUSY_SIGMAS * pl.col("sigma")
+    far = along.otherwise(pl.col("own_move")) > BUSY_SIGMAS * pl.col("sigma")
     return far & (traded > BUSY).fill_null(value=False)
 
 
 def lonely() -> pl.Expr:
     """Whether a high or low is so far beyond all else of its day and these days that some more volume proves little."""
-    stir = pl.col("reach") / pl.max_horizontal("calm", _own_move())
+    stir = pl.col("reach") / pl.max_horizontal("calm", "own_move")
     far = (stir >= LONELY) & (pl.col("times") <= LOUDEST)
     return pl.col("field").is_in(["high", "low"]) & (far | ((stir >= LONELIEST) & (pl.col("times") <= WILD)))
 
@@ -228,23 +238,27 @@ def lonely() -> pl.Expr:
 def _own_move() -> pl.Expr:
     """How far the sound prices of the day moved, those away from a high or low in part."""
     side = pl.when(pl.col("field") == "low").then(-1).when(pl.col("field") == "high").then(1)
-    gap, move = (_toward(pl.col(name), side) for name in "oc")
+    gap, move = (_toward(pl.col(name), side) for name in ("gap", "move"))
     return pl.max_horizontal(move, pl.when(pl.col("field") != "open").then(gap))
 
 
-def _toward(price: pl.Expr, side: pl.Expr) -> pl.Expr:
-    """How far a price is from the close before; less where it moved to the other side."""
-    move = (price / pl.col("p")).log()
+def _toward(move: pl.Expr, side: pl.Expr) -> pl.Expr:
+    """How far a move led; less where it went to the other side."""
     return pl.when(move * side < 0).then(AWAY * move.abs()).otherwise(move.abs())
 
 
 def near_ratio(figure: pl.Expr, ratios: tuple[float, ...], slack: pl.Expr) -> pl.Expr:
     """The nearest one of `ratios` and their inverses, if a logarithm is within `slack` of its own; else null."""
-    known = pl.lit(pl.Series(sorted(sign * math.log(ratio) for ratio in ratios for sign in (1.0, -1.0))))
-    above = known.search_sorted(figure).clip(1, 2 * len(ratios) - 1)
-    sides = known.gather(above - 1), known.gather(above)
-    nearest = pl.when(figure - sides[0] <= sides[1] - figure).then(sides[0]).otherwise(sides[1])
+    known, middles = _logarithms(ratios)
+    nearest = pl.lit(known).gather(pl.lit(middles).search_sorted(figure))
     return pl.when((figure - nearest).abs() <= slack).then(nearest.exp())
+
+
+@cache
+def _logarithms(ratios: tuple[float, ...]) -> tuple[pl.Series, pl.Series]:
+    """Those of some ratios and their inverses, and what lies in the middle between each two of them."""
+    known = pl.Series(sorted(sign * math.log(ratio) for ratio in ratios for sign in (1.0, -1.0)))
+    return known, (known[1:] + known[:-1]) / 2
 
 
 def unit() -> pl.Expr:

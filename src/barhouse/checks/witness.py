@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import polars as pl
 
@@ -23,33 +24,33 @@ def with_witnesses(
     coarser: Mapping[Timeframe, pl.DataFrame],
     calendar: Calendar,
 ) -> pl.DataFrame:
-    """The candidates with `SEEN` by the longest finer bars in them, and `AROUND` by the shortest coarser ones."""
-    keys = candidates.select("instrument", "opens", "closes", number=pl.int_range(pl.len()))
+    """The candidates with `SEEN` by the longest finer bars in them, and `AROUND` by the shortest coarser ones.
+
+    The bars are sorted by instrument and time.
+    """
+    keys = candidates.select("row", "instrument", "opens", "closes")
     seen = [_inside(keys, finer[each]) for each in sorted(finer, key=lambda each: -each.minutes)]
     around = [_around(keys, coarser[each], each, calendar) for each in sorted(coarser, key=lambda each: each.minutes)]
-    return candidates.hstack(_first(keys, seen, SEEN)).hstack(_first(keys, around, AROUND))
+    return _with_first(_with_first(candidates, seen, SEEN), around, AROUND)
 
 
-def _first(keys: pl.DataFrame, told: list[pl.DataFrame], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
-    """For each key what the first frame tells that knows it."""
+def _with_first(candidates: pl.DataFrame, told: list[pl.DataFrame], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """The candidates with what the first frame tells that knows each one."""
     if not told:
-        return pl.DataFrame(
-            {name: pl.repeat(None, keys.height, dtype=kind, eager=True) for name, kind in schema.items()}
-        )
-    known = pl.concat(told).unique("number", keep="first", maintain_order=True)
-    return keys.select("number").join(known, on="number", how="left", maintain_order="left").select(*schema)
+        return candidates.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.items())
+    known = pl.concat(told).unique("row", keep="first", maintain_order=True)
+    return candidates.join(known, on="row", how="left", maintain_order="left")
 
 
 def _inside(keys: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
-    """What the finer bars of each key show."""
-    regular = bars.filter(~pl.col("extended"), bars["instrument"].is_in(keys["instrument"].unique().implode()))
-    held = regular.sort("time").join_asof(
-        keys.sort("opens"), left_on="time", right_on="opens", by="instrument", check_sortedness=False
-    )
+    """What the finer bars of each key show: [row, *SEEN]."""
+    order = bars.select(_order("time")).to_series()
+    bounds = keys.select("row", first=_place(order, _order("opens")), end=_place(order, _order("closes")))
+    held = bounds.select("row", at=pl.int_ranges("first", "end")).explode("at", keep_nulls=False, empty_as_null=False)
+    shown = bars.select("high", "low", "close", "extended")[held["at"]].hstack([held["row"]])
     return (
-        held.filter(pl.col("time") < pl.col("closes"))
-        .sort("time")
-        .group_by("number")
+        shown.filter(~pl.col("extended"))
+        .group_by("row", maintain_order=True)
         .agg(
             pl.max("high").alias("seen_high"),
             pl.min("low").alias("seen_low"),
@@ -60,15 +61,23 @@ def _inside(keys: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
 
 
 def _around(keys: pl.DataFrame, bars: pl.DataFrame, timeframe: Timeframe, calendar: Calendar) -> pl.DataFrame:
-    """What the coarser bar around each key shows."""
-    regular = bars.filter(~pl.col("extended"), bars["instrument"].is_in(keys["instrument"].unique().implode()))
-    wide = placed(regular, calendar, timeframe).select(
-        "instrument", around_high="high", around_low="low", begins="opens", ends="closes"
-    )
-    held = keys.sort("opens").join_asof(
-        wide.sort("begins"), left_on="opens", right_on="begins", by="instrument", check_sortedness=False
-    )
-    return held.filter(pl.col("closes") <= pl.col("ends")).select("number", *AROUND)
+    """What the coarser bar around each key shows: [row, *AROUND]."""
+    wide = placed(bars.filter(~pl.col("extended")), calendar, timeframe)
+    last = _place(wide.select(_order("opens")).to_series(), _order("opens"), side="right").cast(pl.Int64) - 1
+    known = keys.with_columns(at=last).filter(pl.col("at") >= 0)
+    held = wide.select(of="instrument", around_high="high", around_low="low", ends="closes")[known["at"]]
+    both = known.hstack(held)
+    holds = (pl.col("of") == pl.col("instrument")) & (pl.col("closes") <= pl.col("ends"))
+    return both.filter(holds).select("row", *AROUND)
+
+
+def _order(moment: str) -> pl.Expr:
+    """One number that sorts as the instrument and a moment do."""
+    return pl.col("instrument").cast(pl.Int64) * 2**34 + pl.col(moment).dt.epoch("s")
+
+
+def _place(order: pl.Series, number: pl.Expr, side: Literal["left", "right"] = "left") -> pl.Expr:
+    return pl.lit(order).search_sorted(number, side=side)
 
 
 def shown() -> pl.Expr:
