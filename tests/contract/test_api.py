@@ -342,6 +342,7 @@ def test_without_its_database_a_server_lives_but_is_not_ready(server: Server) ->
         assert api.get("/health").status_code == 200
 
     assert [answer.status_code for answer in answers] == [503, 503]
+    assert [answer.headers["Retry-After"] for answer in answers] == ["5", "5"]
     assert answers[0].json()["missing"] == ["database"]
     assert "PostgreSQL" in answers[1].json()["detail"]
 

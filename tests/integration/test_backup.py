@@ -20,7 +20,7 @@ from barhouse.errors import BackupFailed, BarhouseError, Conflict, MigrationErro
 from barhouse.flow.backup import Saved, backup
 from barhouse.flow.restore import Restored, restore
 from barhouse.store import backups
-from barhouse.store.databases import SCRATCH
+from barhouse.store.databases import SCRATCH, name_of
 from barhouse.store.fingerprint import Count, Fingerprint, seen, taken
 from barhouse.store.migrate import migrate, pending
 from barhouse.store.postgres import Database
@@ -40,8 +40,8 @@ def settings_of(url: str, folder: Path) -> Settings:
     return Settings.model_validate({"database_url": url, "data_dir": folder / "data"})
 
 
-def saved(url: str, folder: Path, **how: Any) -> Saved:
-    return backup(settings_of(url, folder), folder / "backups", how.pop("now", NOW), report=silent, **how)
+def saved(url: str, folder: Path, *, verify: bool = False, now: datetime = NOW, keep: int | None = None) -> Saved:
+    return backup(settings_of(url, folder), folder / "backups", now, report=silent, verify=verify, keep=keep)
 
 
 def restored(path: Path, url: str, **how: Any) -> Restored:
@@ -83,14 +83,14 @@ def target(server: Server) -> Iterator[str]:
 @pytest.fixture
 def path(full: str, tmp_path: Path) -> Path:
     """A sound backup of a warehouse with bars of every kind."""
-    return saved(full, tmp_path, verify=False).path
+    return saved(full, tmp_path).path
 
 
 @pytest.mark.every_server
 def test_what_was_backed_up_is_what_is_restored(full: str, target: str, server: Server, tmp_path: Path) -> None:
     before = held(full)
 
-    path = saved(full, tmp_path).path
+    path = saved(full, tmp_path, verify=True).path
     done = restored(path, target)
 
     assert not before.differences(held(target))
@@ -118,7 +118,7 @@ def test_a_backup_of_a_warehouse_that_is_being_written_is_of_one_instant(full: s
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        made = saved(full, tmp_path)
+        made = saved(full, tmp_path, verify=True)
     finally:
         over.set()
         writer.join()
@@ -257,7 +257,7 @@ def test_bars_are_replaced_only_on_demand_and_kept_under_another_name(path: Path
 def test_a_warehouse_in_which_nobody_left_anything_is_replaced_without_a_word(
     path: Path, target: str, server: Server
 ) -> None:
-    name = target.rpartition("/")[2]
+    name = name_of(target)
     asked(server.url, f"CREATE DATABASE {name} TEMPLATE {server.template}")
 
     done = restored(path, target)
@@ -308,7 +308,7 @@ def test_a_database_without_a_warehouse_is_not_backed_up(empty_database_url: str
 def test_only_the_newest_backups_stay(database_url: str, tmp_path: Path) -> None:
     stranger = tmp_path / "backups" / "barhouse-notes"
     stranger.mkdir(parents=True)
-    made = [saved(database_url, tmp_path, verify=False, now=NOW + timedelta(days=day), keep=2).path for day in range(4)]
+    made = [saved(database_url, tmp_path, now=NOW + timedelta(days=day), keep=2).path for day in range(4)]
 
     assert sorted((tmp_path / "backups").iterdir()) == [*made[2:], stranger]
 
@@ -317,7 +317,7 @@ def test_what_a_killed_backup_left_is_cleared_by_the_next(database_url: str, tmp
     left = tmp_path / "backups" / "barhouse-20240101T000000Z.partial"
     left.mkdir(parents=True)
 
-    made = saved(database_url, tmp_path, verify=False)
+    made = saved(database_url, tmp_path)
 
     assert list((tmp_path / "backups").iterdir()) == [made.path]
 

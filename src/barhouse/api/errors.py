@@ -18,6 +18,8 @@ log = structlog.get_logger()
 
 NAME = "X-Barhouse-Error"
 """The header that names the class of an error, so that a client can raise the same."""
+SOON = {"Retry-After": "5"}
+"""When to ask a warehouse again that is away; a server that was killed is back by then, mostly."""
 AWAY = "The warehouse is away; the server's log says why"
 
 
@@ -35,11 +37,13 @@ async def known(_: Request, error: Exception) -> Response:
     match error:
         case RateLimited():
             return detail(429, str(error), named | {"Retry-After": str(math.ceil(error.retry_after or 60))})
-        case RequestError(status=status) | SourceError(status=status) | DatabaseUnavailable(status=status):
+        case RequestError(status=status) | SourceError(status=status):
             return detail(status, str(error), named)
+        case DatabaseUnavailable():
+            return detail(503, str(error), named | SOON)
         case BarhouseError(status=503):
             log.error("warehouse_away", error=str(error))
-            return detail(503, AWAY, named)
+            return detail(503, AWAY, named | SOON)
         case _:
             return _referenced(error)
 

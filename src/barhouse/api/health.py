@@ -7,8 +7,9 @@ import psycopg
 from fastapi import APIRouter, Response
 
 from barhouse.api.deps import Stored
+from barhouse.api.errors import SOON
 from barhouse.flow.warehouse import COLUMNS
-from barhouse.store.migrate import pending
+from barhouse.store.migrate import pending, unknown
 from barhouse.store.postgres import Database
 
 router = APIRouter(tags=["health"])
@@ -25,16 +26,17 @@ async def health() -> dict[str, str]:
 
 @router.get("/ready", summary="Whether the warehouse can be read", responses={503: {"description": "Not yet"}})
 def ready(db: Stored) -> Response:
-    """Says whether the database answers and its schema is up to date; 503 with what is missing if not."""
+    """Says whether the database answers and its schema is the one we know; 503 with what is missing if not."""
     missing = _missing(db)
     answer = {"status": "not ready" if missing else "ready", "missing": missing}
-    return Response(orjson.dumps(answer), 503 if missing else 200, media_type="application/json")
+    return Response(orjson.dumps(answer), 503 if missing else 200, SOON if missing else None, "application/json")
 
 
 def _missing(db: Database) -> list[str]:
     """What is not there; asked on a connection of its own, since a pool would wait for one to come back."""
     try:
         with psycopg.connect(db.url, connect_timeout=PATIENCE, autocommit=True) as connection:
-            return [f"migration {name}" for name in pending(connection, COLUMNS)]
+            newer = [f"a Barhouse that knows migration {name}" for name in unknown(connection)]
+            return newer + [f"migration {name}" for name in pending(connection, COLUMNS)]
     except psycopg.OperationalError:
         return ["database"]

@@ -21,6 +21,7 @@ from barhouse.store import backups, databases, fingerprint, tools
 from barhouse.store.backups import DUMP, Manifest
 from barhouse.store.embedded import serving
 from barhouse.store.fingerprint import Fingerprint
+from barhouse.store.migrate import ledger
 from barhouse.store.postgres import unavailable
 from barhouse.store.server import state
 from barhouse.store.tools import Tools
@@ -70,14 +71,14 @@ def _write(using: Tools, url: str, folder: Path, now: datetime, report: Report) 
     """Dump and count at the same time what one snapshot sees, and seal it with the manifest."""
     dumped = folder / DUMP
     with fingerprint.seen(url) as (connection, snapshot), ThreadPoolExecutor(1) as beside:
+        if not ledger(connection):
+            raise Conflict("There is no warehouse in this database: nothing was ever migrated there")
         look = _sized(report, "Written", dumped)
         dumping = beside.submit(tools.dump, using, url, dumped, snapshot, look)
         content = fingerprint.taken(connection, partial(report, "Counted"))
         dumping.result()
     size = backups.size(dumped)
     report("Written", size, size)
-    if not content.ledger:
-        raise Conflict("There is no warehouse in this database: nothing was ever migrated there")
     manifest = Manifest(version("barhouse"), instant(now), _source(url), content, backups.files(folder))
     backups.seal(folder, manifest)
     return manifest

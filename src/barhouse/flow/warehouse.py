@@ -8,9 +8,10 @@ from contextlib import contextmanager, nullcontext
 from barhouse import features
 from barhouse.config import Settings
 from barhouse.flow import sessions
+from barhouse.flow.actions import reconsider
 from barhouse.model import NEW_YORK
 from barhouse.store.embedded import serving
-from barhouse.store.migrate import migrate
+from barhouse.store.migrate import agree, ledger, migrate
 from barhouse.store.postgres import Database
 from barhouse.store.watchdog import cluster_of
 
@@ -27,7 +28,14 @@ def opened(settings: Settings) -> Iterator[Database]:
         migrate(url, COLUMNS)
         with Database(url) as db:
             keep_sessions(db)
+            reconsider(db)
             yield db
+
+
+def require_known(db: Database) -> None:
+    """See to it that no newer Barhouse has changed the schema since; MigrationError says what to do if one has."""
+    with db.connection() as connection:
+        agree(ledger(connection))
 
 
 @contextmanager

@@ -16,9 +16,10 @@ from procrastinate import App, PsycopgConnector
 from psycopg import AsyncConnection, sql
 
 from barhouse.config import Settings
-from barhouse.errors import DatabaseUnavailable
+from barhouse.errors import DatabaseUnavailable, MigrationError
 from barhouse.flow.task import perform, recover
 from barhouse.flow.vendors import vendors
+from barhouse.flow.warehouse import require_known
 from barhouse.sources.base import Source
 from barhouse.store.executions import BEAT, LEASE
 from barhouse.store.postgres import Database
@@ -37,6 +38,9 @@ GRACE = 0.5
 
 FIRST, LONGEST, STEADY = 0.5, 5.0, 60.0
 """Seconds before a worker that ended starts again, at first and at most; after so many it was a steady one."""
+
+OUTDATED = 60.0
+"""Seconds before a worker that is older than the schema looks again."""
 
 
 @contextmanager
@@ -68,11 +72,9 @@ async def _until(over: Event, db: Database, settings: Settings) -> None:
 async def work(db: Database, settings: Settings) -> None:
     """Do tasks until cancelled; whatever ends the worker, it starts again."""
     sources = vendors(db, settings)
-    recovery = asyncio.create_task(_recover(db))
     try:
         await _supervised(db, sources, settings.max_concurrent_symbols)
     finally:
-        recovery.cancel()
         for source in sources.values():
             await source.close()
 
@@ -82,8 +84,11 @@ async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: 
     while True:
         began = monotonic()
         try:
-            await _run(db, sources, concurrency)
+            await _live(db, sources, concurrency)
             log.warning("worker_ended")
+        except MigrationError as outdated:
+            log.error("worker_outdated", error=str(outdated))
+            delay = OUTDATED
         except Exception as error:  # noqa: BLE001
             log.warning("worker_ended", error=f"{type(error).__name__}: {error}")
         delay = FIRST if monotonic() - began > STEADY else delay
@@ -91,8 +96,22 @@ async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: 
         delay = min(2 * delay, LONGEST)
 
 
+async def _live(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+    """One life: it ends with its connections, or by MigrationError when a newer Barhouse has come to the database."""
+    await asyncio.to_thread(require_known, db)
+    ends = [asyncio.create_task(_run(db, sources, concurrency)), asyncio.create_task(_recover(db))]
+    try:
+        ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in ends:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+    for task in ended:
+        task.result()
+
+
 async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
-    """One life of a worker: it ends when its connections do."""
+    """Do tasks as long as the connections last."""
     limiter = anyio.CapacityLimiter(concurrency)
     app = App(
         connector=PsycopgConnector(
@@ -124,9 +143,10 @@ async def _at_home(connection: AsyncConnection) -> None:
 
 
 async def _recover(db: Database) -> None:
-    """Let no task get lost with its worker."""
+    """Let no task get lost with its worker, as long as the schema is the one we know; MigrationError once it is not."""
     while True:
         try:
+            await asyncio.to_thread(require_known, db)
             await asyncio.to_thread(recover, db, LEASE)
         except DatabaseUnavailable as error:
             log.warning("recovery_missed", error=str(error))

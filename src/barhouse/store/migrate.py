@@ -57,6 +57,11 @@ def ledger(connection: Connection) -> dict[str, str]:
     return _applied(connection) if _has_ledger(connection) else {}
 
 
+def unknown(connection: Connection) -> list[str]:
+    """The migrations that a newer Barhouse brought to this database, or another one; this one must leave it alone."""
+    return _unknown(migrations(), ledger(connection))
+
+
 def agree(applied: Mapping[str, str]) -> None:
     """See to it that a schema with this ledger is not newer than this Barhouse, nor another's; MigrationError if so."""
     _agree(migrations(), applied)
@@ -114,7 +119,7 @@ def _applied(connection: Connection) -> dict[str, str]:
 def _agree(steps: Sequence[Step], applied: Mapping[str, str]) -> None:
     """Nothing that was applied may have changed or vanished since; a feature that is no more keeps its column."""
     known = {step.name: step.checksum for step in steps}
-    if missing := [name for name in applied if name not in known and not name.startswith(FEATURE)]:
+    if missing := _unknown(steps, applied):
         raise MigrationError(
             f"The database has migrations that this Barhouse has not: {', '.join(missing)}. "
             "Install the version that brought them, or put the files back"
@@ -124,6 +129,11 @@ def _agree(steps: Sequence[Step], applied: Mapping[str, str]) -> None:
             f"Migrations were changed after they had been applied: {', '.join(changed)}. "
             "Put their old text back, and write what is new as a migration of its own"
         )
+
+
+def _unknown(steps: Sequence[Step], applied: Iterable[str]) -> list[str]:
+    known = {step.name for step in steps}
+    return [name for name in applied if name not in known and not name.startswith(FEATURE)]
 
 
 def _apply(connection: Connection, step: Step) -> None:
