@@ -42,7 +42,7 @@ class Name(StrEnum):
 class Schedule:
     """A schedule as it stands. `next_fire_at` holds though it is paused: then nothing comes of it."""
 
-    name: Name
+    name: str
     cron: str
     enabled: bool
     follows: str | None
@@ -103,8 +103,8 @@ def standing(connection: Connection) -> Standing:
         schedules = cursor.execute(query.listed, {"order": list(Name)}).fetchall()
     row = connection.execute(query.leader, {"lease": LEASE}).fetchone()
     owner, since, _, lives = row or (None, None, None, False)
-    others = connection.execute(query.dissenters, {"lease": LEASE}) if lives else ()
-    return Standing(bool(lives), owner, since, schedules, dict(iter(others)))
+    others: list[tuple[str, list[str]]] = connection.execute(query.dissenters, {"lease": LEASE}).fetchall()
+    return Standing(bool(lives), owner, since, schedules, dict(others) if lives else {})
 
 
 def pause(connection: Connection, names: Collection[str], by: str) -> list[str]:
@@ -118,14 +118,13 @@ def resume(connection: Connection, names: Collection[str]) -> list[str]:
     return [name for (name,) in connection.execute(query.resume, {"names": list(names)})]
 
 
-def hasten(connection: Connection, names: Collection[str]) -> None:
-    """Let some schedules fire as soon as the leader looks."""
-    connection.execute(query.hasten, {"names": list(names)})
+def watch(connection: Connection) -> None:
+    """Let the server notice within seconds when the machine at the other end of this session is gone."""
+    connection.execute(query.detect)
 
 
 def lead(connection: Connection, owner: str, settings: Mapping[str, Any]) -> bool:
     """Whether this session leads from now on; a leader that stands still is put out, for the next one who asks."""
-    connection.execute(query.detect)
     row = connection.execute(query.lead, {"lock": LOCK}).fetchone()
     if row is None or not row[0]:
         connection.execute(query.depose, {"lock": LOCK, "silence": SILENCE})
@@ -160,6 +159,11 @@ def dissent(connection: Connection, owner: str, differs: Sequence[str]) -> None:
         connection.execute(query.agree, {"owner": owner})
 
 
+def look(connection: Connection) -> None:
+    """Let the health schedule fire at once, unless it did so within the hour."""
+    connection.execute(query.look)
+
+
 def clock(connection: Connection) -> datetime:
     """The instant by the clock of the database."""
     [(now,)] = connection.execute(query.now).fetchall()
@@ -187,8 +191,7 @@ def arrange(connection: Connection, every: Iterable[Arranged], classes: Mapping[
 
 def due(connection: Connection, now: datetime) -> list[Due]:
     """The schedules whose time has come, and those that follow one whose job has ended; paused ones too."""
-    with connection.cursor(row_factory=class_row(Due)) as cursor:
-        return cursor.execute(query.due, {"now": now}).fetchall()
+    return [Due(Name(name), *rest) for name, *rest in connection.execute(query.due, {"now": now})]
 
 
 def advance(connection: Connection, each: Due, following: datetime | None) -> bool:

@@ -1,9 +1,11 @@
 -- name: deliver
 -- Hands executions that jobs want and nobody is at to the queue, but for those that wait there already.
 SELECT barhouse_queue.procrastinate_defer_jobs_v1(array_agg(
-    ROW (%(queue)s, %(task)s, 0, NULL, e.execution_id, jsonb_build_object('execution', e.execution_id), NULL)
+    ROW (%(queue)s, %(task)s, CASE c.class WHEN 'critical' THEN 2 WHEN 'large' THEN 1 ELSE 0 END, NULL,
+         e.execution_id, jsonb_build_object('execution', e.execution_id), NULL)
     ::barhouse_queue.procrastinate_job_to_defer_v1 ORDER BY e.id))
 FROM backfill_state_persistent e
+LEFT JOIN refresh_class c ON c.symbol = e.symbol
 WHERE e.wanted_start IS NOT NULL
   AND (e.status = 'pending' OR e.status = 'in_progress' AND e.lease_expires_at <= clock_timestamp())
   AND (%(executions)s::uuid[] IS NULL OR e.execution_id = ANY (%(executions)s))

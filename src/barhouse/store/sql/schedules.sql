@@ -121,10 +121,11 @@ SELECT name FROM schedule WHERE is_open ORDER BY name;
 -- Writes down what came of it.
 UPDATE schedule SET is_open = false, last_result = %(result)s WHERE name = %(name)s;
 
--- name: hasten
--- Lets some schedules fire as soon as the leader looks.
+-- name: look
+-- Lets the health schedule fire as soon as the leader looks, unless it did so within the hour.
 UPDATE schedule SET next_fire_at = clock_timestamp()
-WHERE name = ANY (%(names)s) AND enabled AND follows IS NULL;
+WHERE name = 'health' AND enabled
+  AND coalesce(last_fired_at < clock_timestamp() - interval '1 hour', true);
 
 -- name: pause
 -- Some schedules fire no more; says which of them were not paused before.
