@@ -13,13 +13,17 @@ import pytest
 from barhouse.api import vendor_side
 from barhouse.api.compat.frames import FrameShelf
 from barhouse.config import Settings
+from barhouse.errors import DatabaseUnavailable
 from barhouse.flow import reads
 from barhouse.flow.actions import learn
 from barhouse.flow.backfill import backfill
+from barhouse.flow.cleanup import cleanup_duplicate_records, undo_cleanup
 from barhouse.flow.correct import correct
 from barhouse.flow.plan import Wanted, plan
+from barhouse.flow.warehouse import opened
 from barhouse.model import Adjust, AssetClass, Series, Span, Timeframe
 from barhouse.sources import configured
+from barhouse.store import bars
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 from tests.answers import kept
@@ -35,6 +39,7 @@ from tests.integration.aapl_2020 import (
     standings,
     told,
 )
+from tests.integration.doubled import done, written
 
 PAID = pl.DataFrame({"effective": [date(2020, 8, 7)], "amount": [0.82]})
 """A dividend before the split, in the shares of its day; afterwards Yahoo tells 0.205."""
@@ -172,6 +177,44 @@ def test_a_bar_corrected_by_hand_is_evidence_too(db: Database, aapl: Series) -> 
     correct(db, "AAPL", "2020-08-31", dict(zip(NAMES[1:], TRADED[20][1:], strict=True)), reason="basis", author="me")
 
     assert applied(db, aapl) == [(SPLIT, 4.0)]
+
+
+def test_who_was_stopped_before_deciding_leaves_it_to_the_next_start(
+    database_url: str, db: Database, aapl: Series
+) -> None:
+    learn(db, aapl.instrument, told((2.0, SPLIT)), "polygon")
+    learn(db, aapl.instrument, told((4.0, SPLIT)), "yahoo")
+    hours = kept(db, "AAPL", Timeframe.H1)
+
+    hurried = f"{database_url}{'&' if '?' in database_url else '?'}options=-c%20lock_timeout%3D500"
+    with Database(hurried) as hasty, db.transaction() as other:
+        bars.lock(other, Timeframe.H1, [hours.instrument.number])
+        with pytest.raises(DatabaseUnavailable, match="lock_timeout"):
+            keep_days(hasty, aapl, ROWS)
+    assert asked(db, "SELECT count(*) FROM bar") == [(ROWS.height,)]
+    assert applied(db, aapl) == [(SPLIT, 2.0)]
+
+    with opened(Settings.model_validate({"database_url": database_url})):
+        assert applied(db, aapl) == [(SPLIT, 4.0)]
+    assert asked(db, "SELECT count(*) FROM split_review") == [(0,)]
+
+
+def test_a_cleanup_and_its_undoing_are_evidence_too(db: Database, aapl: Series) -> None:
+    on_the_day = pl.col("time").dt.date() == SPLIT
+    keep_days(db, aapl, ROWS.filter(~on_the_day))
+    [(true, *_)] = ROWS.filter(on_the_day).select("close").rows()
+    written(db, (f"{SPLIT} 13:30Z", true, False, None), (f"{SPLIT} 14:00Z", 4 * true, True, 1.0))
+    done(db, f"UPDATE bar SET open = close, high = close, low = close WHERE close IN ({true}, {4 * true})")
+    learn(db, aapl.instrument, told((4.0, SPLIT)), "polygon")
+    assert applied(db, aapl) == [(SPLIT, 4.0)]
+
+    cleanup_duplicate_records(db)
+    assert applied(db, aapl) == []
+
+    [(number,)] = asked(db, "SELECT id FROM duplicate_records_log")
+    undo_cleanup(db, number)
+    assert applied(db, aapl) == [(SPLIT, 4.0)]
+    assert asked(db, "SELECT count(*) FROM split_review") == [(0,)]
 
 
 def test_a_conflict_that_is_gone_is_resolved(db: Database, aapl: Series) -> None:

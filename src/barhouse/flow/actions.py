@@ -8,9 +8,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
+import structlog
 from psycopg import Connection
 
 from barhouse.calendar import Calendar
+from barhouse.errors import UnknownCalendar
 from barhouse.flow import holes, sessions
 from barhouse.flow.conflicts import KIND, conflicts
 from barhouse.flow.enrich import MOMENTS, Kind, enrich
@@ -23,6 +25,8 @@ from barhouse.store import actions, anomalies, bars, features, instruments
 from barhouse.store.actions import Days
 from barhouse.store.anomalies import Checked
 from barhouse.store.postgres import Database
+
+log = structlog.get_logger()
 
 NO_BARS = pl.DataFrame(schema={"instrument": pl.Int32(), **BARS, "origin": pl.UInt32(), "source": pl.Int16()})
 """Fresh bars, of which there are none."""
@@ -60,17 +64,27 @@ def corporate_actions(
     return instrument, [{name: row[name] for name in SHOWN} for row in rows]
 
 
-def reconsider(db: Database, written: Iterable[Instrument], stretches: pl.DataFrame) -> None:
-    """Decide anew which splits count where bars (instrument, first, last) were written about the day of one."""
-    if stretches.is_empty():
-        return
+def reconsider(db: Database, written: Iterable[int] | None = None) -> None:
+    """Decide anew which splits of some instruments, or of all, count, where bars about the day of one changed.
+
+    That they changed was noted with the bars: whoever is killed before this leaves it to the next one who opens the
+    warehouse. One whose calendar nobody knows waits until somebody does.
+    """
     with db.connection() as connection:
-        near = actions.near(connection, stretches)
-    for instrument in (one for one in written if one.number in near):
-        with db.transaction() as connection:
-            held = _locked(connection, instrument)
-            before = actions.splits(connection, [instrument.number])
-            _settle(db, connection, instrument, held, before, news=False)
+        waiting = actions.reviews(connection, written)
+    for instrument, last in waiting:
+        try:
+            _reconsider(db, instrument, last)
+        except UnknownCalendar as cause:
+            log.warning("splits_not_decided", symbol=instrument.symbol, reason=str(cause))
+
+
+def _reconsider(db: Database, instrument: Instrument, last: int) -> None:
+    with db.transaction() as connection:
+        held = _locked(connection, instrument)
+        before = actions.splits(connection, [instrument.number])
+        _settle(db, connection, instrument, held, before, news=False)
+        actions.reviewed(connection, instrument.number, last)
 
 
 def _locked(connection: Connection, instrument: Instrument) -> list[Series]:

@@ -15,6 +15,7 @@ from psycopg import Connection
 from barhouse import checks
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
+from barhouse.flow.actions import reconsider
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.enrich import KEY, MOMENTS, Kind
 from barhouse.flow.instruments import find
@@ -95,13 +96,18 @@ def _cleaned_out(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -
 
 
 def _clean(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.DataFrame:
-    """Clean the slots of some series while nobody else can write these, in one transaction; what shared a slot."""
+    """Clean the slots of some series in one transaction; what shared a slot.
+
+    Nobody else can write these series meanwhile, and no sweep that saw the doubled slots can tell of them afterwards.
+    """
     with db.transaction() as connection:
+        anomalies.take_turns(connection)
         bars.lock(connection, kind.timeframe, stretches["instrument"].unique())
         found = doubled(db, kind, stretches)
         if found.height:
             _take_out(db, connection, kind, found, run)
             anomalies.resolve(connection, found.select("instrument", time="slot").unique(), kind.timeframe, CAUSE)
+    reconsider(db, stretches["instrument"].unique())
     return found
 
 
@@ -156,6 +162,7 @@ def undo_cleanup(db: Database, number: int) -> dict[str, Any]:
         _refuse_if_taken(db, cleanup, back)
         at = _bring_back(db, connection, cleanup, back)
         duplicates.undone(connection, number, at)
+    reconsider(db, [series.instrument.number])
     return {
         "id": number,
         "symbol": series.instrument.symbol,

@@ -19,7 +19,7 @@ from barhouse.flow.enrich import KEY, Kind, stretched
 from barhouse.flow.rewrite import PLACED, VERDICT, Rejudged, changed_verdicts, moves, neighbours, rejudge
 from barhouse.flow.sweep import sweep
 from barhouse.model import BARS, MEASURES, PRICES, AssetClass, Series, Timeframe, instant, moment
-from barhouse.store import bars, corrections, features, stays
+from barhouse.store import actions, bars, corrections, features, stays
 from barhouse.store.postgres import Database
 
 FIVE = (*PRICES, "volume")
@@ -86,7 +86,8 @@ def correct(
         now = _write(connection, after, around, rejudged, kind)
         why = "bug_fix" if bug_fix else "manual_correction"
         corrections.write(connection, told, series.timeframe, at=now, by=author, reason=why, note=reason)
-    reconsider(db, [instrument], stretched(wanted, wanted.select(KEY)))
+        actions.review(connection, stretched(wanted, wanted.select(KEY)))
+    reconsider(db, [instrument.number])
     sweep(db, [series], timeframe=series.timeframe)
     return _corrected(series, stored, after, now)
 

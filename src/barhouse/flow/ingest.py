@@ -32,8 +32,8 @@ def keep(db: Database, batch: Batch, now: datetime | None = None) -> list[Fetch]
 
     All of it is durable when this returns, or nothing is kept: bars, features, corrections, quarantine, coverage
     and the log change in one transaction. Splits and dividends are kept before, since the features hang on them;
-    which splits count is decided anew after it, where the bars are evidence (`actions.reconsider`). LeaseLost, and nothing is kept, where
-    another worker has taken over an execution that it is kept for.
+    which splits count is decided anew after it, where the bars are evidence (`reconsider`). LeaseLost, and nothing is
+    kept, where another worker has taken over an execution that it is kept for.
     """
     now = now or datetime.now(UTC)
     sifted = checks.sift(batch.bars, calendar=batch.calendar, timeframe=batch.timeframe)

@@ -10,6 +10,7 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse.errors import Conflict, InvalidParameter, UnknownRecord
+from barhouse.flow.actions import reconsider
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.correct import correct
 from barhouse.flow.instruments import find
@@ -71,6 +72,7 @@ def rejudge(
             waiting = quarantine.rows(connection, series, ids).filter(pl.col("status") == Status.QUARANTINED)
             seen = read_again(db, connection, series, waiting, moment)
             place(db, connection, seen, seen.bars.filter(pl.col("verdict").is_null()), by=None, why=PASSES)
+        reconsider(db, [series.instrument.number])
         rows += _told(seen, passed=pl.col("verdict").is_null())
     return {"judged": len(rows), "released": sum(row["released"] for row in rows), "rows": rows}
 
@@ -129,6 +131,7 @@ def release(
             corrected: list[int] = seen.bars.filter("taken")["id"].to_list()
             quarantine.release(connection, dict.fromkeys(corrected), at=stays.moment(connection), by=author, why=reason)
             rows += _told(seen, passed=pl.lit(value=True))
+    reconsider(db, {each.instrument.number for each in wanted})
     return {"released": len(rows), "rows": rows}
 
 

@@ -75,6 +75,7 @@ def rewrite(
     bars.insert(connection, coming.with_columns(timeframe=pl.lit(timeframe.code, pl.Int16)))
     stays.come(connection, coming, timeframe, at=now, cause=cause)
     bars.rejudge(connection, changed_verdicts(rejudged.bars, around), timeframe)
+    actions.review(connection, stretched(leaving, placed.select(KEY)))
     bars.restamp(connection, _more(leaving, placed), timeframe, at=now)
     return now
 

@@ -11,7 +11,7 @@ import polars as pl
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from barhouse.model import Schema
+from barhouse.model import AssetClass, Instrument, Schema
 from barhouse.store.queries import queries
 
 query = queries("actions")
@@ -136,11 +136,26 @@ def _accepted(
     return pl.DataFrame(connection.execute(query.accepted, parameters).fetchall(), schema=ACCEPTED, orient="row")
 
 
-def near(connection: Connection, stretches: pl.DataFrame) -> list[int]:
-    """The instruments of which somebody tells a split about the time of their bars (instrument, first, last)."""
+def review(connection: Connection, stretches: pl.DataFrame) -> None:
+    """Note that bars (instrument, first, last) change; where somebody tells a split about their time, it matters."""
     columns = {"instruments": "instrument", "firsts": "first", "lasts": "last"}
     parameters = {name: stretches[column].to_list() for name, column in columns.items()}
-    return [key for (key,) in connection.execute(query.near, {**parameters, "near": NEAR})]
+    connection.execute(query.review, {**parameters, "near": NEAR})
+
+
+def reviews(connection: Connection, instruments: Iterable[int] | None = None) -> list[tuple[Instrument, int]]:
+    """Whose splits have to be decided anew, of some instruments or of all; the latest note of each."""
+    wanted = None if instruments is None else list(instruments)
+    rows = connection.execute(query.reviews, {"instruments": wanted})
+    return [
+        (Instrument(symbol, AssetClass(asset_class), exchange, key), last)
+        for key, symbol, asset_class, exchange, last in rows
+    ]
+
+
+def reviewed(connection: Connection, instrument: int, last: int) -> None:
+    """The splits of an instrument are decided, for all that was noted up to the note `last`."""
+    connection.execute(query.reviewed, {"instrument": instrument, "last": last})
 
 
 def moves(connection: Connection, instrument: int, asked: Iterable[tuple[int, date, datetime, datetime]]) -> list[Move]:

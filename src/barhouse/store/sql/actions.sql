@@ -74,8 +74,9 @@ WHERE action.instrument = ANY (%(instruments)s) AND action.kind = ANY (%(kinds)s
   AND (action.until IS NULL OR action.until > coalesce(%(as_of)s::timestamptz, 'infinity'))
 ORDER BY action.instrument, action.effective, action.kind, action.source;
 
--- name: near
--- The instruments of which somebody tells a split about the time of a stretch of bars.
+-- name: review
+-- Notes the instruments of which somebody tells a split about the time of a stretch of bars.
+INSERT INTO split_review (instrument)
 SELECT DISTINCT wanted.instrument
 FROM unnest(%(instruments)s::int[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
      AS wanted (instrument, first, last)
@@ -83,6 +84,19 @@ JOIN corporate_action AS action ON action.instrument = wanted.instrument AND act
     AND action.until IS NULL AND action.ratio <> 1
     AND action.effective BETWEEN (wanted.first - %(near)s)::date AND (wanted.last + %(near)s)::date
 ORDER BY wanted.instrument;
+
+-- name: reviews
+-- The instruments whose splits have to be decided anew, each with the latest note of it.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, max(r.id)
+FROM split_review r
+JOIN instrument i ON i.id = r.instrument
+WHERE %(instruments)s::int[] IS NULL OR r.instrument = ANY (%(instruments)s::int[])
+GROUP BY i.id
+ORDER BY i.id;
+
+-- name: reviewed
+-- Takes the notes of an instrument away that were there when it was decided.
+DELETE FROM split_review WHERE instrument = %(instrument)s AND id <= %(last)s;
 
 -- name: moves
 -- The last close before, and the first open and close after, some moments of an instrument's series.
