@@ -13,7 +13,9 @@ from barhouse.api import (
     corrections,
     dashboard,
     duplicates,
+    enrichment,
     errors,
+    events,
     features,
     health,
     historical,
@@ -27,6 +29,7 @@ from barhouse.api import (
     symbols,
 )
 from barhouse.api.deps import Warehouse
+from barhouse.api.following import Following
 from barhouse.api.guard import Guard, bound
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
@@ -44,6 +47,8 @@ ROUTES = (
     health,
     historical,
     jobs,
+    events,
+    enrichment,
     features,
     symbols,
     status,
@@ -77,6 +82,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+    app.state.settings, app.state.is_leaving = settings, _stays
     errors.enrol(app)
     app.add_middleware(Guard, settings=settings)
     for routes in ROUTES:
@@ -93,10 +99,15 @@ def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager
         with opened(settings) as db:
             quick = Quick(db.url)
             await quick.open()
-            app.state.warehouse = Warehouse(db, quick)
+            app.state.warehouse = Warehouse(db, quick, Following(db, lambda: app.state.is_leaving()))
             try:
                 yield
             finally:
                 await quick.close()
 
     return lifespan
+
+
+def _stays() -> bool:
+    """Nobody has told the server to end."""
+    return False

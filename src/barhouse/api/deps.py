@@ -7,17 +7,20 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from barhouse.api.following import Following
 from barhouse.api.kept import Kept
 from barhouse.api.quick import Quick
+from barhouse.config import Settings
 from barhouse.store.postgres import Database
 
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """The database, by frames and rows, the reader for the hot path, and what it read lately."""
+    """The database, by frames and rows, the reader for the hot path and what it read lately, the jobs followed."""
 
     db: Database
     quick: Quick
+    following: Following
     kept: Kept = field(default_factory=Kept)
 
 
@@ -31,5 +34,11 @@ async def database(request: Request) -> Database:
     return (await warehouse(request)).db
 
 
+async def configured(request: Request) -> Settings:
+    """The settings of this app."""
+    return cast("Settings", request.app.state.settings)
+
+
 Served = Annotated[Warehouse, Depends(warehouse)]
 Stored = Annotated[Database, Depends(database)]
+Configured = Annotated[Settings, Depends(configured)]

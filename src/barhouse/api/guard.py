@@ -14,6 +14,8 @@ from barhouse.config import Settings
 from barhouse.errors import SettingsError
 
 READING = {"GET", "HEAD", "OPTIONS"}
+CHANGING = {"/api/v1/enrichment/pause", "/api/v1/enrichment/resume"}
+"""What changes something though it is only read, as old scripts do."""
 
 
 def bound(settings: Settings) -> None:
@@ -37,16 +39,18 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
-        if scope["type"] == "http" and (reason := self._refused(scope["method"], Headers(scope=scope))):
+        if scope["type"] == "http" and (reason := self._refused(scope)):
             await detail(403, reason)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    def _refused(self, method: str, headers: Headers) -> str | None:
+    def _refused(self, scope: Scope) -> str | None:
+        headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._is_ours(host):
             return "Host: this name is not ours; call by 127.0.0.1, or set BARHOUSE_ALLOWED_HOSTS"
-        if method not in READING and _from_elsewhere(headers, host):
+        changes = scope["method"] not in READING or scope["path"] in CHANGING
+        if changes and _from_elsewhere(headers, host):
             return "Origin: a page of another site asks for a change"
         return None
 

@@ -50,7 +50,10 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
-    uvicorn.Server(config).run(sockets=[listener])
+    server = uvicorn.Server(config)
+    # Streams of events end by themselves then; the server would wait for them
+    app.state.is_leaving = lambda: server.should_exit
+    server.run(sockets=[listener])
 
 
 def _family(host: str) -> socket.AddressFamily:
