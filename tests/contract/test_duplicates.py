@@ -64,6 +64,7 @@ def test_duplicates_are_previewed_cleaned_and_undone(api: TestClient) -> None:
     assert first["preview"] == {
         "total_duplicates_found": 1,
         "total_records_removed": 0,
+        "failed_checks": [],
         "cleanup_details": [SLOT],
     }
     assert (first["count"], first["log"], first["next_cursor"]) == (0, [], None)

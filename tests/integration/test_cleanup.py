@@ -43,6 +43,7 @@ def test_what_other_tools_wrote_into_a_slot_goes_and_the_validated_bar_stays(aap
     assert told == {
         "total_duplicates_found": 2,
         "total_records_removed": 3,
+        "failed_checks": [],
         "cleanup_details": [
             {"symbol": "AAPL", "timeframe": "1d", "candle_time": TUESDAY, "duplicates_removed": 2},
             {
@@ -178,12 +179,26 @@ def test_nobody_and_nothing_is_told_apart(service: DatabaseService) -> None:
     assert service.cleanup_duplicate_records() == {
         "total_duplicates_found": 0,
         "total_records_removed": 0,
+        "failed_checks": [],
         "cleanup_details": [],
     }
     with pytest.raises(UnknownSymbol):
         service.cleanup_duplicate_records("NOBODY")
     with pytest.raises(InvalidTimeframe):
         service.cleanup_duplicate_records(timeframe="2h")
+
+
+def test_an_instrument_of_an_unknown_exchange_hinders_no_other(aapl: DatabaseService) -> None:
+    written(aapl, ("2012-01-03 14:30Z", 402, False, None))
+    written(aapl, ("2012-01-03 14:30Z", 402, False, None), symbol="NOWHERE")
+    done(aapl, "UPDATE instrument SET exchange = 'XNOPE' WHERE symbol = 'NOWHERE'")
+
+    told = aapl.cleanup_duplicate_records()
+
+    assert told["total_records_removed"] == 1
+    [failed] = told["failed_checks"]
+    assert (failed["symbol"], failed["timeframe"]) == ("NOWHERE", "1d")
+    assert "XNOPE" in failed["reason"]
 
 
 def test_twice_at_once_cleans_once(aapl: DatabaseService, database_url: str) -> None:

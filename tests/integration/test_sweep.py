@@ -17,6 +17,7 @@ from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.choosing import chosen
 from barhouse.flow.imports import take
 from barhouse.flow.ingest import keep
+from barhouse.flow.lateness import late
 from barhouse.flow.quality import listed_anomalies
 from barhouse.flow.sweep import detect_data_anomalies, sweep
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
@@ -63,6 +64,30 @@ def test_twenty_years_of_real_days_are_without_fault(db: Database) -> None:
     findings = sweep(db, [series], IN_TIME)
 
     assert not findings
+
+
+def test_an_instrument_that_nobody_can_judge_is_told_and_hinders_no_other(db: Database) -> None:
+    stored(db, "AAPL", week(4, 7, 8))
+    nowhere = stored(db, "NOWHERE", week(4, 7, 8))
+    moved = "UPDATE instrument SET exchange = %s WHERE symbol = 'NOWHERE'"
+    with db.connection() as connection:
+        connection.execute(moved, ["XNOPE"])
+
+    told = [detect_data_anomalies(db) for _ in range(2)]
+    late(db, NOW)
+
+    assert told[0]["gaps"] == told[1]["gaps"]
+    assert [gap["symbol"] for gap in told[0]["gaps"]] == ["AAPL"]
+    [failed] = told[0]["failed_checks"]
+    assert (failed["symbol"], failed["timeframe"], failed["severity"]) == ("NOWHERE", "1d", "high")
+    [row] = listed_anomalies(db, Wanted("NOWHERE"))
+    assert (row["anomaly_type"], row["data_point_time"]) == ("failed_check", None)
+    assert "XNOPE" in row["description"]
+
+    with db.connection() as connection:
+        connection.execute(moved, ["XNYS"])
+    sweep(db, [nowhere], IN_TIME)
+    assert {row["anomaly_type"] for row in listed_anomalies(db, Wanted("NOWHERE", status="open"))} == {"gap"}
 
 
 def test_missing_days_are_told_with_their_neighbours_and_kept_as_an_anomaly(db: Database) -> None:

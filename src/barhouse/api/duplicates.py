@@ -25,6 +25,7 @@ _CLEANED: dict[str, Any] = {
     "cleanup_details": [
         {"symbol": "AAPL", "timeframe": "1d", "candle_time": "2012-01-03T00:00:00Z", "duplicates_removed": 2}
     ],
+    "failed_checks": [],
 }
 
 
@@ -37,6 +38,16 @@ class Slot(BaseModel):
     duplicates_removed: int = Field(description="The bars that were, or would be, too many.")
 
 
+class Unknown(BaseModel):
+    """A series that nobody can judge."""
+
+    symbol: str
+    asset_class: str
+    timeframe: str
+    reason: str
+    severity: str
+
+
 class Cleanup(BaseModel):
     """What was cleaned, or would be."""
 
@@ -45,6 +56,9 @@ class Cleanup(BaseModel):
     total_duplicates_found: int = Field(description="Slots that held several bars.")
     total_records_removed: int = Field(description="0 in a dry run.")
     cleanup_details: list[Slot]
+    failed_checks: list[Unknown] = Field(
+        description="The series whose calendar nobody knows."
+    )
 
 
 class Cleaned(BaseModel):

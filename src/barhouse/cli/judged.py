@@ -48,6 +48,7 @@ def _kinds(found: Findings) -> dict[str, Rows]:
         "outliers": found.outliers,
         "duplicates": found.duplicates,
         "overdue": found.stale,
+        "not judged": found.failed,
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import polars as pl
 
 from barhouse.checks import Severity
-from barhouse.model import Timeframe
+from barhouse.model import Series, Timeframe
 from barhouse.store.anomalies import FOUND
 
 
@@ -28,6 +29,9 @@ KINDS = {
     Look.DUPLICATES: ("duplicate",),
 }
 """The types of anomalies that come of looking."""
+
+FAILED = "failed_check"
+"""The type of what could not be looked at; it is resolved by the next look that can."""
 
 QUIET = ("no_trade", "real_move")
 """Kept as knowledge, but nobody's fault: neither listed nor counted."""
@@ -110,6 +114,24 @@ def of_doubles(doubles: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
         evidence=["times"],
         time="slot",
     )
+
+
+def of_failures(series: Iterable[Series], reason: str) -> pl.DataFrame:
+    """Series that nobody can judge, for a `reason`, as causes (`anomalies.FOUND`)."""
+    evidence = json.dumps({"error": reason})
+    rows = [
+        (
+            each.instrument.number,
+            each.timeframe.code,
+            FAILED,
+            Severity.HIGH,
+            f"cannot be judged: {reason}",
+            evidence,
+            None,
+        )
+        for each in series
+    ]
+    return pl.DataFrame(rows, schema=FOUND, orient="row")
 
 
 def _causes(

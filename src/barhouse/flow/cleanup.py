@@ -13,11 +13,12 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
-from barhouse.errors import Conflict, UnknownRecord
+from barhouse.errors import Conflict, UnknownCalendar, UnknownRecord
 from barhouse.flow import sessions
 from barhouse.flow.actions import reconsider
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.enrich import KEY, MOMENTS, Kind
+from barhouse.flow.findings import Findings
 from barhouse.flow.instruments import find
 from barhouse.flow.rewrite import PLACED, rewrite
 from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
@@ -45,9 +46,10 @@ def cleanup_duplicate_records(
     from then on. A `dry_run` only tells: `total_duplicates_found` (slots), `total_records_removed`, and in
     `cleanup_details` a dict a slot with `symbol, timeframe, candle_time, duplicates_removed`. A series is cleaned whole
     or not at all. What went is in the log, whole, for `undo_cleanup`; the anomalies of these slots are resolved.
+    `failed_checks` are the series whose slots nobody can tell: `symbol, asset_class, timeframe, reason, severity`.
     """
-    run, details = uuid4(), []
-    for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class)):
+    run, details, told = uuid4(), [], Findings()
+    for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class), told):
         stretches = duplicates.near_strays(db, sorted(alike), kind.timeframe)
         slots = doubled(db, kind, stretches) if dry_run else _cleaned_out(db, kind, stretches, run)
         details += [_told(alike[key], slot, removed) for key, slot, removed in _removals(slots)]
@@ -56,6 +58,7 @@ def cleanup_duplicate_records(
         "total_duplicates_found": len(details),
         "total_records_removed": 0 if dry_run else sum(slot["duplicates_removed"] for slot in details),
         "cleanup_details": details,
+        "failed_checks": told.failed,
     }
 
 
@@ -65,12 +68,17 @@ def doubled(db: Database, kind: Kind, stretches: pl.DataFrame) -> pl.DataFrame:
     return checks.doubles(near, calendar=kind.calendar, timeframe=kind.timeframe)
 
 
-def _kinds(db: Database, wanted: Sequence[Series]) -> Iterator[tuple[Kind, dict[int, Series]]]:
-    """The series by what they have in common, each by the number of its instrument."""
+def _kinds(db: Database, wanted: Sequence[Series], told: Findings) -> Iterator[tuple[Kind, dict[int, Series]]]:
+    """The series by what they have in common, each by the number of its instrument; those without slots are `told`."""
     for (exchange, asset_class, _), alike in groupby(sorted(wanted, key=_kind), key=_kind):
         series = {each.instrument.number: each for each in alike}
         timeframe = next(iter(series.values())).timeframe
-        yield Kind(asset_class, timeframe, sessions.calendar(db, exchange)), series
+        try:
+            kind = Kind(asset_class, timeframe, sessions.calendar(db, exchange))
+        except UnknownCalendar as cause:
+            told.add_failed(series.values(), str(cause))
+            continue
+        yield kind, series
 
 
 def _kind(series: Series) -> tuple[str, AssetClass, int]:

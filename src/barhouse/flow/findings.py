@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from barhouse.checks import Severity
 from barhouse.flow.causes import QUIET, Look, told
-from barhouse.model import Instrument, Timeframe
+from barhouse.model import Instrument, Series, Timeframe
 
 Rows = list[dict[str, Any]]
 
@@ -28,8 +29,18 @@ class Findings:
     duplicates: Rows = field(default_factory=list)
     """`symbol, asset_class, timeframe, time, bars`: a row a slot with the times of the bars in it."""
 
+    failed: Rows = field(default_factory=list)
+    """`symbol, asset_class, timeframe, reason, severity`: the series that could not be judged."""
+
     def __bool__(self) -> bool:
-        return any((self.gaps, self.outliers, self.stale, self.duplicates))
+        return any((self.gaps, self.outliers, self.stale, self.duplicates, self.failed))
+
+    def add_failed(self, series: Iterable[Series], reason: str) -> None:
+        """Take in that some series could not be judged."""
+        for each in series:
+            names = {"symbol": each.instrument.symbol, "asset_class": str(each.instrument.asset_class)}
+            told = {"timeframe": str(each.timeframe), "reason": reason, "severity": str(Severity.HIGH)}
+            self.failed.append(names | told)
 
     def add(self, found: Mapping[Look, pl.DataFrame], of: Collection[Instrument], timeframe: Timeframe) -> None:
         """Take in what was found in one timeframe of some instruments."""

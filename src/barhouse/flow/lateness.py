@@ -9,8 +9,10 @@ from datetime import datetime
 from itertools import groupby
 
 import polars as pl
+from psycopg import Connection
 
 from barhouse import checks
+from barhouse.errors import UnknownCalendar
 from barhouse.flow import causes, sessions
 from barhouse.flow.causes import KINDS, Look
 from barhouse.flow.judging import LATE
@@ -39,10 +41,13 @@ class Late:
 
 
 def late(db: Database, now: datetime) -> list[Late]:
-    """Every series that is overdue, the latest first. Those that are stale become anomalies, the others none."""
+    """Every series that is overdue, the latest first. Those that are stale become anomalies, the others none.
+
+    One whose calendar nobody knows is neither late nor in time: that it cannot be judged is an anomaly too.
+    """
     with db.transaction() as connection:
         anomalies.take_turns(connection)
-        series = health.newest(connection)
+        series = _judgeable(db, connection, health.newest(connection))
         judged = _judged(db, series, now)
         for timeframe, frames in judged.items():
             checked = [each.series.instrument.number for each in series if each.series.timeframe is timeframe]
@@ -50,6 +55,20 @@ def late(db: Database, now: datetime) -> list[Late]:
             found = causes.of(Look.STALENESS, stale, timeframe)
             anomalies.reconcile(connection, found, checked=Checked(checked, timeframe, KINDS[Look.STALENESS]))
     return sorted(_told(series, judged), key=lambda each: -each.overdue)
+
+
+def _judgeable(db: Database, connection: Connection, series: Iterable[Newest]) -> list[Newest]:
+    """The series whose calendar is known; of the others it is told that they cannot be judged."""
+    known: list[Newest] = []
+    for exchange, group in groupby(series, key=lambda each: each.series.instrument.exchange):
+        own = list(group)
+        try:
+            sessions.calendar(db, exchange)
+        except UnknownCalendar as cause:
+            anomalies.raised(connection, causes.of_failures((each.series for each in own), str(cause)))
+        else:
+            known += own
+    return known
 
 
 def _judged(db: Database, series: Iterable[Newest], now: datetime) -> dict[Timeframe, list[pl.DataFrame]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from barhouse.flow import causes, days
-from barhouse.flow.causes import EVERYTHING, KINDS, Look
+from barhouse.errors import UnknownCalendar
+from barhouse.flow import causes, days, sessions
+from barhouse.flow.causes import EVERYTHING, FAILED, KINDS, Look
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.findings import Findings
 from barhouse.flow.judging import Group, found, groups, seen
@@ -32,7 +33,8 @@ def detect_data_anomalies(
 
     `timestamp`, the lists `gaps`, `outliers` and `stale_data` (`Findings`), and `total_anomalies`, their sum. Real
     moves and times in which nobody traded are neither listed nor counted. What is found is kept as anomalies, and what
-    is gone is resolved. UnknownSymbol (404), AmbiguousSymbol (409).
+    is gone is resolved. `failed_checks` are the series that could not be judged, with the reason: their calendar is one
+    that nobody knows. UnknownSymbol (404), AmbiguousSymbol (409).
     """
     now = datetime.now(UTC)
     asked = {Look.GAPS: check_gaps, Look.OUTLIERS: check_outliers, Look.STALENESS: check_staleness}
@@ -44,6 +46,7 @@ def detect_data_anomalies(
         "gaps": findings.gaps,
         "outliers": findings.outliers,
         "stale_data": findings.stale,
+        "failed_checks": findings.failed,
         "total_anomalies": len(findings.gaps) + len(findings.outliers) + len(findings.stale),
     }
 
@@ -65,8 +68,22 @@ def sweep(
     with db.connection() as connection:
         sized = quality.series(connection, sorted({each.instrument.number for each in series}))
     for group in groups(sized):
-        _judge(db, group, looks, timeframe, now or datetime.now(UTC), findings)
+        try:
+            # Seconds for one that is read the first time, and nobody else's turn
+            sessions.calendar(db, group.exchange)
+        except UnknownCalendar as cause:
+            own = [each for each, _ in sized if each.instrument.number in group.instruments]
+            _note(db, [each for each in own if timeframe in (None, each.timeframe)], str(cause), findings)
+        else:
+            _judge(db, group, looks, timeframe, now or datetime.now(UTC), findings)
     return findings
+
+
+def _note(db: Database, unjudged: Sequence[Series], reason: str, findings: Findings) -> None:
+    """Tell of series that they cannot be judged; what was known of them stays."""
+    with db.transaction() as connection:
+        anomalies.raised(connection, causes.of_failures(unjudged, reason))
+    findings.add_failed(unjudged, reason)
 
 
 def _judge(
@@ -78,7 +95,8 @@ def _judge(
         for timeframe in group.timeframes if only is None else [only]:
             told = found(read, timeframe, looks, now)
             rows = pl.concat(causes.of(look, frame, timeframe) for look, frame in told.items())
-            checked = Checked(list(group.instruments), timeframe, [kind for look in looks for kind in KINDS[look]])
+            kinds = [FAILED, *(kind for look in looks for kind in KINDS[look])]
+            checked = Checked(list(group.instruments), timeframe, kinds)
             anomalies.reconcile(connection, rows, checked=checked)
             findings.add(told, group.instruments.values(), timeframe)
         days.keep(db, connection, read)
