@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from barhouse.config import Settings
 from barhouse.errors import Conflict, InvalidParameter
 from barhouse.flow import sessions
 from barhouse.flow.batch import Batch
@@ -23,6 +24,7 @@ from barhouse.flow.correct import correct
 from barhouse.flow.enrich import Kind
 from barhouse.flow.ingest import keep
 from barhouse.flow.quarantine import release
+from barhouse.flow.retention import prune
 from barhouse.flow.rewrite import PLACED, rewrite
 from barhouse.model import INSTANT, Series, Span
 from barhouse.store import history, reading
@@ -127,6 +129,10 @@ class Desk:
             survivor = stored.tail(1).with_columns(time=stored["time"][0])
             self._rewrite(gone=stored.tail(1).select("instrument", "time"), placed=survivor)
 
+    def prune(self) -> None:
+        """Every log is old enough to go."""
+        prune(self.db, Settings(), datetime.now(UTC) + timedelta(days=1000))
+
     def look(self) -> None:
         """Somebody reads all there is, and notes when."""
         found = reading.bars(self.db, self.selection)
@@ -190,6 +196,7 @@ EVENT: st.SearchStrategy[Callable[[Desk], None]] = st.one_of(
     st.builds(lambda count: lambda desk: desk.take_out(count), st.integers(1, 3)),
     st.just(Desk.put_back),
     st.just(Desk.move),
+    st.just(Desk.prune),
 )
 
 
@@ -237,6 +244,7 @@ def test_any_past_instant_shows_what_a_read_at_that_instant_showed(
     for event in events:
         event(desk)
         desk.look()
+    desk.prune()
 
     for instant, then in desk.seen:
         again = history.bars(desk.db, replace(desk.selection, as_of=instant))

@@ -57,11 +57,7 @@ VERBS = {
         "restore",
         "Make a backup the warehouse, once it was tried beside what is there; that is kept under another name.",
     ),
-    "prune": Verb(
-        "prune",
-        "prune",
-        "Take out of the logs what is older than `retention_days`. Bars, and all that was known of them, stay.",
-    ),
+    "prune": Verb("prune", "prune", "Take out of the logs what is older than retention_days."),
     "config": Verb("config", "config", "Show what is set and by whom; begin a file of settings."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
