@@ -28,6 +28,8 @@ SUBJECTS = (
     "parallel",
     "books",
     "health",
+    "backups",
+    "jobs",
 )
 RESULTS = Path(__file__).parent / "results.json"
 

@@ -24,7 +24,7 @@ from barhouse.store import instruments, quality
 from barhouse.store.postgres import Database
 from bench.data import EXPECTS, MILLION, answers, real_bars, series_of
 from bench.harness import RUNS, Figure, figure, in_turn, seconds, warehouse
-from bench.reading import _serving as serving
+from bench.reading import serving
 from bench.writing import batches_of, keep_all
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ def checks_million() -> Figure:
     with _filled() as db:
         keys = [each.instrument.number for each in series_of(db, SERIES)]
         told: list[int] = []
-        mine, top, ratio = in_turn(lambda: told.append(_judged(db, keys)), lambda: quality.bars(db, keys, Timeframe.M1))
+        mine, top, ratio = in_turn(lambda: told.append(_judged(db, keys)), lambda: quality.bars(db, keys, [Timeframe.M1]))
         again = [seconds(lambda: sweep(db, series_of(db, SERIES), now=NOW)) for _ in range(2)]
         details = {"bars": MILLION, "times_reading": 1 / ratio, "found": told[-1], "sweep_s": again}
         return Figure("checks_million", mine, "s", top, ratio, details)
@@ -67,7 +67,7 @@ def sweep_symbol() -> Figure:
         key = series[0].instrument.number
         mine, top, ratio = in_turn(
             lambda: detect_data_anomalies(db, "BENCH"),
-            lambda: [quality.bars(db, [key], each.timeframe) for each in series],
+            lambda: quality.bars(db, [key], [each.timeframe for each in series]),
             runs=4 * RUNS,
         )
         return Figure("sweep_symbol", mine * 1000, "ms", top * 1000, ratio)

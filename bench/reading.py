@@ -36,7 +36,7 @@ PATIENCE = 60.0
 @figure
 def read_arrow() -> Figure:
     """100 k bars as a frame at a client, over HTTP in Arrow, beside the bare ADBC query; aim: at most 1.5 times."""
-    with _filled() as db, _serving(db, "barhouse.api.app:create") as address, Client(address) as client:
+    with _filled() as db, serving(db, "barhouse.api.app:create") as address, Client(address) as client:
         mine, top, ratio = in_turn(lambda: _whole(client), lambda: _query(db))
         return Figure("read_arrow", mine * 1000, "ms", top * 1000, 1 / ratio)
 
@@ -44,7 +44,7 @@ def read_arrow() -> Figure:
 @figure
 def read_json() -> Figure:
     """100 k bars at a client, over HTTP as JSON in two pages, beside the bare ADBC query; aim: at most 3 times."""
-    with _filled() as db, _serving(db, "barhouse.api.app:create") as address, httpx.Client(base_url=address) as web:
+    with _filled() as db, serving(db, "barhouse.api.app:create") as address, httpx.Client(base_url=address) as web:
         mine, top, ratio = in_turn(lambda: _pages(web), lambda: _query(db))
         size = sum(map(len, _pages(web)))
         return Figure("read_json", mine * 1000, "ms", top * 1000, 1 / ratio, {"megabytes": size / 1e6})
@@ -58,8 +58,8 @@ def historical_100() -> Figure:
     """
     with (
         _filled() as db,
-        _serving(db, "barhouse.api.app:create") as ours,
-        _serving(db, "bench.bare:create") as bare,
+        serving(db, "barhouse.api.app:create") as ours,
+        serving(db, "bench.bare:create") as bare,
     ):
         same = f"{ours}/api/v1/historical/BENCH00?timeframe=1m&limit=100"
         urls = (same, f"{same}&min_quality=0.{{n}}", f"{bare}/bars?limit=101")
@@ -95,7 +95,7 @@ def _filled() -> Iterator[Database]:
 
 
 @contextmanager
-def _serving(db: Database, factory: str) -> Iterator[str]:
+def serving(db: Database, factory: str) -> Iterator[str]:
     """An app in a process of its own, as its base URL."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
