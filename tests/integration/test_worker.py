@@ -19,11 +19,14 @@ import pytest
 
 from barhouse import DatabaseService
 from barhouse.api import vendor_side
+from barhouse.config import Settings
 from barhouse.flow import jobs
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Span, Timeframe
+from barhouse.scheduler.worker import working
 from barhouse.store.jobs import Kind
+from barhouse.store.postgres import Database
 from tests.integration.embedded_servers import REPOSITORY
 
 YEARS = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
@@ -164,3 +167,12 @@ def _everything(db: DatabaseService) -> list[list[dict[str, Any]]]:
     tables: tuple[str, ...] = ("backfill_state_persistent", "scheduler_execution_log", "series", "bar", "coverage")
     tables += ("enrichment_fetch_log", "symbol_failure_tracking", "job", "job_task", "backfill_state")
     return [asked(db, f"SELECT *, xmin::text AS version FROM {table} ORDER BY 1, 2, 3") for table in tables]
+
+
+def test_a_worker_that_is_told_to_stop_while_it_begins_ends(database_url: str) -> None:
+    with Database(database_url) as db:
+        for moment in (0.0, 0.02, 0.05, 0.1):
+            begun = time.monotonic()
+            with working(db, Settings.model_validate({"database_url": database_url})):
+                time.sleep(moment)
+            assert time.monotonic() - begun < 10

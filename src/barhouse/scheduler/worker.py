@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from threading import Event, Thread
 from time import monotonic
 from uuid import UUID
 
-import anyio
 import structlog
 from procrastinate import App, PsycopgConnector
 from psycopg import AsyncConnection, sql
 
 from barhouse.config import Settings
 from barhouse.errors import DatabaseUnavailable, MigrationError
+from barhouse.flow.retries import WAITS
+from barhouse.flow.starts import Starts
 from barhouse.flow.task import perform, recover
 from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import require_known
@@ -44,47 +46,66 @@ OUTDATED = 60.0
 
 
 @contextmanager
-def working(db: Database, settings: Settings) -> Iterator[None]:
-    """Do tasks beside what is done, in a thread with a loop of its own; those in hand are given back at the end."""
-    over = Event()
-    thread = Thread(target=_loop, args=(over, db, settings), name="worker")
+def working(db: Database, settings: Settings, *, waits: Sequence[float] = WAITS) -> Iterator[Starts]:
+    """Do tasks beside what is done, in a thread with a loop of its own; those in hand are given back at the end.
+
+    How many series are fetched at once, and how far apart they start, may be changed meanwhile. What fails is tried
+    again after each of `waits`, in seconds.
+    """
+    over, starts = Event(), Starts(at_once(settings), settings.stagger_seconds)
+    thread = Thread(target=_loop, args=(over, db, settings, partial(_perform, starts, waits)), name="worker")
     thread.start()
     try:
-        yield
+        yield starts
     finally:
         over.set()
         thread.join()
 
 
-def _loop(over: Event, db: Database, settings: Settings) -> None:
+def at_once(settings: Settings) -> int:
+    """How many series are fetched at the same time."""
+    return settings.max_concurrent_symbols if settings.parallel_backfill else 1
+
+
+Performing = Callable[[Database, Mapping[str, Source], UUID], Awaitable[None]]
+"""Does the task of an execution."""
+
+
+async def _perform(
+    starts: Starts, waits: Sequence[float], db: Database, sources: Mapping[str, Source], execution: UUID
+) -> None:
+    await perform(db, sources, execution, starts, waits)
+
+
+def _loop(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
     # Polars raises Ctrl-C in whatever thread computes: the loop ends then, and its tasks are given back
     with suppress(KeyboardInterrupt):
-        asyncio.run(_until(over, db, settings))
+        asyncio.run(_until(over, db, settings, performing))
 
 
-async def _until(over: Event, db: Database, settings: Settings) -> None:
-    task = asyncio.create_task(work(db, settings))
+async def _until(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
+    task = asyncio.create_task(work(db, settings, performing))
     await asyncio.to_thread(over.wait)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def work(db: Database, settings: Settings) -> None:
+async def work(db: Database, settings: Settings, performing: Performing) -> None:
     """Do tasks until cancelled; whatever ends the worker, it starts again."""
     sources = vendors(db, settings)
     try:
-        await _supervised(db, sources, settings.max_concurrent_symbols)
+        await _supervised(db, sources, at_once(settings), performing)
     finally:
         for source in sources.values():
             await source.close()
 
 
-async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: int, performing: Performing) -> None:
     delay = FIRST
     while True:
         began = monotonic()
         try:
-            await _live(db, sources, concurrency)
+            await _live(db, sources, concurrency, performing)
             log.warning("worker_ended")
         except MigrationError as outdated:
             log.error("worker_outdated", error=str(outdated))
@@ -96,10 +117,10 @@ async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: 
         delay = min(2 * delay, LONGEST)
 
 
-async def _live(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+async def _live(db: Database, sources: Mapping[str, Source], concurrency: int, performing: Performing) -> None:
     """One life: it ends with its connections, or by MigrationError when a newer Barhouse has come to the database."""
     await asyncio.to_thread(require_known, db)
-    ends = [asyncio.create_task(_run(db, sources, concurrency)), asyncio.create_task(_recover(db))]
+    ends = [asyncio.create_task(_run(db, sources, concurrency, performing)), asyncio.create_task(_recover(db))]
     try:
         ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -110,9 +131,8 @@ async def _live(db: Database, sources: Mapping[str, Source], concurrency: int) -
         task.result()
 
 
-async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) -> None:
+async def _run(db: Database, sources: Mapping[str, Source], concurrency: int, performing: Performing) -> None:
     """Do tasks as long as the connections last."""
-    limiter = anyio.CapacityLimiter(concurrency)
     app = App(
         connector=PsycopgConnector(
             conninfo=db.url, min_size=1, max_size=4, timeout=LONGEST, configure=_at_home, kwargs={"connect_timeout": 5}
@@ -121,9 +141,9 @@ async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) ->
 
     @app.task(name=TASK)
     async def bring(execution: str) -> None:
-        await perform(db, sources, UUID(execution), limiter)
+        await performing(db, sources, UUID(execution))
 
-    async with app.open_async():
+    async with _open(app):
         await app.run_worker_async(
             queues=[QUEUE],
             concurrency=concurrency,
@@ -134,6 +154,18 @@ async def _run(db: Database, sources: Mapping[str, Source], concurrency: int) ->
             shutdown_graceful_timeout=GRACE,
             delete_jobs="always",
         )
+
+
+@asynccontextmanager
+async def _open(app: App) -> AsyncIterator[None]:
+    """The connections of `app`. A pool that is cancelled while it opens takes that for a failed try, and never ends."""
+    opening = asyncio.ensure_future(app.open_async())
+    try:
+        await asyncio.shield(opening)
+        yield
+    finally:
+        await asyncio.wait([opening])
+        await app.close_async()
 
 
 async def _at_home(connection: AsyncConnection) -> None:
