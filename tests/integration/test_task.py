@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-import anyio
-
 from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
 from barhouse.flow import jobs
 from barhouse.flow.jobs import Job
 from barhouse.flow.plan import Wanted
+from barhouse.flow.starts import Starts
 from barhouse.flow.task import perform
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Series, Span, Timeframe
@@ -45,10 +44,10 @@ def performed(db: Database, sources: Mapping[str, Source], *executions: str) -> 
 
     async def each() -> list[ZeroDivisionError]:
         errors = []
-        limiter = anyio.CapacityLimiter(2)
+        starts = Starts(2)
         for execution in executions:
             try:
-                await perform(db, sources, UUID(execution), limiter)
+                await perform(db, sources, UUID(execution), starts)
             except ZeroDivisionError as error:
                 errors.append(error)
         return errors

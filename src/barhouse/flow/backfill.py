@@ -21,6 +21,7 @@ from barhouse.flow.answers import judge
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep, note, note_outdone
 from barhouse.flow.plan import Piece
+from barhouse.flow.starts import AtOnce, Starts
 from barhouse.model import EARLIEST, AssetClass, Series, Span, merged
 from barhouse.sources import fallback
 from barhouse.sources.base import Fetched, Source
@@ -93,10 +94,6 @@ def unnoticed(_outcome: Outcome) -> None:
     """Nobody waits for the end of a series."""
 
 
-AtOnce = int | anyio.CapacityLimiter
-"""How many series are fetched at the same time; a limiter is shared with other backfills."""
-
-
 async def backfill(
     db: Database,
     pieces: Sequence[Piece],
@@ -116,14 +113,14 @@ async def backfill(
     now = now or datetime.now(UTC)
     run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, done, claims or {}, now)
     send, receive = anyio.create_memory_object_stream[Answer](TOGETHER)
-    limiter = anyio.CapacityLimiter(concurrency) if isinstance(concurrency, int) else concurrency
+    starts = Starts(concurrency) if isinstance(concurrency, int) else concurrency
     gathering = anyio.Lock()
     try:
         async with anyio.create_task_group() as group:
             for _ in range(KEEPERS):
                 group.start_soon(_keep_all, run, receive.clone(), gathering)
             receive.close()
-            group.start_soon(_read_all, run, pieces, send, limiter)
+            group.start_soon(_read_all, run, pieces, send, starts)
     except BaseExceptionGroup as failures:
         raise first(failures) from failures
     return [run.outcomes[series] for series in sorted(run.outcomes)]
@@ -152,27 +149,23 @@ class Run:
 Answer = tuple[Piece, Source, Fetched]
 
 
-async def _read_all(
-    run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], limiter: anyio.CapacityLimiter
-) -> None:
-    """Read every series, as many at once as the limiter lets."""
+async def _read_all(run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], starts: Starts) -> None:
+    """Read every series, as many at once as may start."""
     of_series: dict[Series, list[Piece]] = defaultdict(list)
     for piece in pieces:
         of_series[piece.series].append(piece)
     async with send, anyio.create_task_group() as readers:
         for own in of_series.values():
-            readers.start_soon(_read, run, own, send, limiter)
+            readers.start_soon(_read, run, own, send, starts)
 
 
-async def _read(
-    run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], limiter: anyio.CapacityLimiter
-) -> None:
+async def _read(run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[Answer], starts: Starts) -> None:
     """Read the pieces of one series, oldest first; with the first answer come the splits and dividends."""
     series = pieces[0].series
     calendar = await anyio.to_thread.run_sync(sessions.calendar, run.db, series.instrument.exchange)
     asked = series.instrument.asset_class is AssetClass.CRYPTO
     run.open[series] += 1
-    async with limiter:
+    async with starts:
         for piece in pieces:
             if run.outcomes[series].lost:
                 break

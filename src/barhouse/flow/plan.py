@@ -45,18 +45,20 @@ def plan(
     now: datetime,
     *,
     refresh: bool = False,
+    fresh_since: datetime | None = None,
 ) -> list[Piece]:
     """What is still to be read, oldest first for each series: a set difference, so that resuming is free.
 
     A span that a source was read for is done; one that a source said is empty, or cannot reach, goes to the next
     source only. A source that does not know a symbol is asked again after 30 days, and so are all where one does not
-    know it and no other has anything. With `refresh` everything is read again.
+    know it and no other has anything. With `refresh` everything is read again;
+    what was read since `fresh_since` is not, though it may still change.
     """
     pieces = []
     for want in wanted:
         calendar = sessions.calendar(db, want.series.instrument.exchange)
         with db.connection() as connection:
-            told = {} if refresh else coverage.of_series(connection, want.series)
+            told = {} if refresh else coverage.of_series(connection, want.series, fresh_since)
         pieces += _pieces(want, calendar, in_order(sources, want.series.instrument.asset_class), told, now)
     return pieces
 

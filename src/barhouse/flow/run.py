@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -20,15 +19,18 @@ from psycopg import Connection
 
 from barhouse.errors import BarhouseError, DatabaseUnavailable
 from barhouse.flow import books
-from barhouse.flow.backfill import AtOnce, Outcome, Watch, backfill, first, nobody
+from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
 from barhouse.flow.plan import Piece, Wanted, plan
-from barhouse.model import Instrument, Series, merged
+from barhouse.flow.retries import again
+from barhouse.flow.starts import AtOnce
+from barhouse.flow.under_way import Run, Task
+from barhouse.model import Series, merged
 from barhouse.sources.base import Source
 from barhouse.store import coverage, enrichment, executions, failures, runs
 from barhouse.store.enrichment import Ended
-from barhouse.store.executions import BEAT, Claim, State
+from barhouse.store.executions import BEAT, State
 from barhouse.store.postgres import Database
-from barhouse.store.runs import Status, Told, Totals
+from barhouse.store.runs import Status, Told
 
 log = structlog.get_logger()
 
@@ -52,53 +54,6 @@ def unwatched(_: Sequence[Piece]) -> AbstractContextManager[Watch]:
     return nullcontext(nobody)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """Parts of a job: the executions of its series. The books of its run are the job's, which has other parts."""
-
-    executions: Mapping[Series, UUID]
-    run: UUID
-
-
-@dataclass(slots=True)
-class Run:
-    """A run under way: whose turn it is, and what came of the others."""
-
-    db: Database
-    number: UUID
-    wanted: dict[Series, list[Wanted]]
-    """What is to be brought; with what jobs want of series that it takes out of the queue."""
-    began: datetime
-    now: datetime
-    task: Task | None = None
-    """Set where it is no run of its own."""
-    claims: dict[Series, Claim] = field(default_factory=dict)
-    """The series that it is at."""
-    errors: dict[Series, str | None] = field(default_factory=dict)
-    """The series that are through, each with its error."""
-    records: int = 0
-    unsettled: set[Instrument] = field(default_factory=set)
-    """Those that are through, but not judged yet, which is done for many together."""
-    settled: float = field(default_factory=monotonic)
-
-    def totals(self) -> Totals:
-        """What it has come to: a symbol has failed when one of its series has."""
-        through = self.through()
-        failed = sum(error is not None for error in through.values())
-        return Totals(len(through) - failed, failed, self.records)
-
-    def through(self) -> dict[Instrument, str | None]:
-        """The instruments whose series are all through, each with the first of their errors."""
-        own: dict[Instrument, list[Series]] = defaultdict(list)
-        for series in self.wanted:
-            own[series.instrument].append(series)
-        return {
-            instrument: next((error for series in every if (error := self.errors[series]) is not None), None)
-            for instrument, every in own.items()
-            if all(series in self.errors for series in every)
-        }
-
-
 async def bring(
     db: Database,
     sources: Mapping[str, Source],
@@ -108,6 +63,7 @@ async def bring(
     refresh: bool = False,
     watching: Watching = unwatched,
     task: Task | None = None,
+    fresh_since: datetime | None = None,
     now: datetime | None = None,
 ) -> list[Outcome]:
     """Read and keep what is missing of what is wanted, with its books; what came of each series that missed something.
@@ -115,14 +71,15 @@ async def bring(
     Series that another run is at come last: when that one is through with them, or has given no sign of life for
     15 s, this one brings what is still missing. An error ends the run as failed, and is raised. With a `task` its
     executions are brought, but for those that another is at or through with; where an error ends it they are given
-    back, unless it is a single one: that has failed.
+    back, unless it is a single one: that has failed. What was read since `fresh_since` is not read again.
     """
     if not wanted:
         return []
     run = await anyio.to_thread.run_sync(_begin, db, wanted, task, now or datetime.now(UTC))
     try:
         with _alive(run):
-            outcomes = await _all(run, partial(plan, db, sources, refresh=refresh), watching, concurrency)
+            planned = partial(plan, db, sources, refresh=refresh, fresh_since=fresh_since)
+            outcomes = await _all(run, planned, watching, concurrency)
     except BaseException as cause:
         with anyio.CancelScope(shield=True):
             given_back = task and (len(task.executions) > 1 or not isinstance(cause, Exception))
@@ -174,6 +131,7 @@ async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching
     """Bring all series, those that are free first."""
     outcomes: list[Outcome] = []
     while left := [series for series in run.wanted if series not in run.errors]:
+        await anyio.sleep(run.pause(left))
         await anyio.to_thread.run_sync(_claim, run, left)
         if own := [series for series in left if series in run.claims]:
             asked = [each for series in own for each in run.wanted[series]]
@@ -261,6 +219,7 @@ async def _close_all(run: Run, receive: MemoryObjectReceiveStream[Outcome]) -> N
 
 def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
     before, now = run.through(), datetime.now(UTC)
+    outcomes = again(run, outcomes)
     strangers = _strangers(run, outcomes)
     ends = [_end_of(run, outcome, strangers) for outcome in outcomes if not outcome.lost]
     claims = {outcome.series: run.claims.pop(outcome.series) for outcome in outcomes}

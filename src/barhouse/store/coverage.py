@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import polars as pl
@@ -43,6 +43,12 @@ class Stretch:
     attempts: int = 1
     fetch_id: int | None = None
 
+    def kept(self, fresh_since: datetime | None) -> Stretch:
+        """The same; as if its vendor had nothing to change there any more, where it was read since then."""
+        if fresh_since is None or self.state is not State.FETCHED or self.read_at < fresh_since:
+            return self
+        return replace(self, read_at=datetime.max.replace(tzinfo=UTC))
+
     def is_final(self, revisit: timedelta) -> bool:
         """Whether it was read so late after its end that the vendor has nothing to change there any more."""
         return self.read_at >= self.span.end + revisit
@@ -65,14 +71,15 @@ class Stretch:
         return self.state is State.UNKNOWN and now < self.read_at + FORGOTTEN
 
 
-def of_series(connection: Connection, series: Series) -> dict[str, list[Stretch]]:
-    """What was asked of each source for `series`, oldest first."""
+def of_series(connection: Connection, series: Series, fresh_since: datetime | None = None) -> dict[str, list[Stretch]]:
+    """What was asked of each source for `series`, oldest first; what was read since `fresh_since` counts as final."""
     rows = connection.execute(
         query.of_series, {"instrument": series.instrument.key, "timeframe": series.timeframe.code}
     )
     told: dict[str, list[Stretch]] = defaultdict(list)
     for source, start, end, state, read_at, reason, attempts in rows:
-        told[source].append(Stretch(Span(start, end), State(state), read_at, reason, attempts))
+        stretch = Stretch(Span(start, end), State(state), read_at, reason, attempts)
+        told[source].append(stretch.kept(fresh_since))
     return dict(told)
 
 

@@ -216,6 +216,12 @@ def finish(connection: Connection, ends: Sequence[tuple[Claim, State, str | None
     return {execution for (execution,) in connection.execute(query.finish, told)}
 
 
+def again(connection: Connection, failed: Sequence[tuple[Claim, str]]) -> set[UUID]:
+    """Keep executions that failed, each with its error, for another try; those that allow one more."""
+    told = _told([claim for claim, _ in failed]) | {"errors": [error for _, error in failed], "lease": LEASE}
+    return {execution for (execution,) in connection.execute(query.again, told)}
+
+
 def release(connection: Connection, claims: Collection[Claim]) -> None:
     """Give executions back that were not brought to their end, for other workers to go on with."""
     connection.execute(query.release, _told(claims))

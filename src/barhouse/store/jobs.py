@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
@@ -34,7 +34,20 @@ class Task:
     series: Series
     span: Span
     refresh: bool
+    fresh_since: datetime | None
+    """What was read since then need not be read again."""
     run: UUID
+
+
+class Ended(NamedTuple):
+    """A job that has just ended, and how its run did."""
+
+    job: UUID
+    kind: str
+    status: str
+    successful: int
+    failed: int
+    records: int
 
 
 def want(
@@ -96,18 +109,21 @@ def together(connection: Connection, execution: UUID, limit: int) -> list[Task]:
     """
     rows = connection.execute(query.together, {"execution": execution, "limit": limit})
     return [
-        Task(number, _series(*named), Span(start, end), refresh, run)
-        for number, *named, start, end, refresh, run in rows
+        Task(number, _series(*named), Span(start, end), refresh, fresh_since, run)
+        for number, *named, start, end, refresh, fresh_since, run in rows
     ]
 
 
-def book(connection: Connection, executions: Collection[UUID]) -> None:
-    """Write down what the jobs that want some executions have come to; once, however often it is done."""
+def book(connection: Connection, executions: Collection[UUID]) -> list[Ended]:
+    """Write down what the jobs that want some executions have come to; once, however often it is done.
+
+    The jobs that have come to their end by that.
+    """
     runs = [run for (run,) in connection.execute(query.lock, {"executions": list(executions)})]
     rows = connection.execute(query.count, {"runs": runs}).fetchall()
     if rows:
         failures.track(connection, {Instrument(symbol, AssetClass(kind)): fine for symbol, kind, fine in rows})
-    connection.execute(query.book, {"runs": runs})
+    return [Ended(*row) for row in connection.execute(query.book, {"runs": runs}) if row[2] != "running"]
 
 
 def unbooked(connection: Connection) -> list[UUID]:

@@ -155,6 +155,16 @@ FROM unnest(%(executions)s::uuid[], %(tokens)s::uuid[], %(statuses)s::text[], %(
 WHERE e.execution_id = told.execution_id AND e.lease_token = told.token AND e.status = 'in_progress'
 RETURNING e.execution_id;
 
+-- name: again
+-- Keeps executions that failed for another try, where they allow one more and their claims still stand; says which.
+UPDATE backfill_state_persistent e
+SET retry_count = e.retry_count + 1, error_message = told.error, heartbeat_at = clock_timestamp(),
+    lease_expires_at = clock_timestamp() + %(lease)s::interval
+FROM unnest(%(executions)s::uuid[], %(tokens)s::uuid[], %(errors)s::text[]) AS told (execution_id, token, error)
+WHERE e.execution_id = told.execution_id AND e.lease_token = told.token AND e.status = 'in_progress'
+  AND e.retry_count < e.max_retries
+RETURNING e.execution_id;
+
 -- name: release
 -- Gives back executions whose claims still stand, for others to take.
 UPDATE backfill_state_persistent e

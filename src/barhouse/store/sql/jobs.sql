@@ -73,20 +73,21 @@ LIMIT %(limit)s;
 -- What an unfinished execution is to bring, in the books of the first run that asked for it, and what those of its job
 -- that wait behind it are.
 WITH own AS (
-    SELECT e.id, e.refresh, asked.job_id, asked.run_id
+    SELECT e.id, e.refresh, e.fresh_since, asked.job_id, asked.run_id
     FROM backfill_state_persistent e
     CROSS JOIN LATERAL (SELECT j.job_id, j.run_id FROM job_task t JOIN job j USING (job_id)
                         WHERE t.execution_id = e.execution_id ORDER BY j.created_at, j.job_id LIMIT 1) AS asked
     WHERE e.execution_id = %(execution)s AND e.status IN ('pending', 'in_progress') AND e.wanted_start IS NOT NULL
 )
 SELECT e.execution_id, i.id, i.symbol, i.asset_class, i.exchange, e.timeframe, e.wanted_start, e.wanted_end, e.refresh,
-       own.run_id
+       e.fresh_since, own.run_id
 FROM own
 JOIN job_task t USING (job_id)
 JOIN backfill_state_persistent e USING (execution_id)
 JOIN instrument i ON i.symbol = e.symbol AND i.asset_class = e.asset_class
 WHERE e.id = own.id
    OR e.id > own.id AND e.status = 'pending' AND e.wanted_start IS NOT NULL AND e.refresh = own.refresh
+   AND e.fresh_since IS NOT DISTINCT FROM own.fresh_since
 ORDER BY e.id
 LIMIT %(limit)s;
 
@@ -145,7 +146,9 @@ SET successful_symbols = t.successful, failed_symbols = t.failed,
     completed_at = CASE WHEN t.ended THEN t.ended_at END,
     error_message = array_to_string(t.errors, '; ')
 FROM totals t
-WHERE r.execution_id = t.run_id AND r.status = 'running';
+JOIN job j ON j.run_id = t.run_id
+WHERE r.execution_id = t.run_id AND r.status = 'running'
+RETURNING j.job_id, j.kind, r.status, r.successful_symbols, r.failed_symbols, r.total_records_processed;
 
 -- name: unbooked
 -- Of each run whose job is through, though that was not booked, one of its executions.
