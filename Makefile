@@ -3,7 +3,10 @@
 BIN := .venv/bin
 LOCKED := pyproject.toml uv.lock requirements.lock requirements-dev.lock scripts/venv.sh
 
-.PHONY: help venv demo up test check lint bench lock clean
+CHAOS := 100
+SEED := 1
+
+.PHONY: help venv demo up test chaos check lint bench lock clean
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +21,9 @@ up: .venv/.ready ## Run Barhouse with real vendors
 
 test: lint ## Everything that must hold: the checks, then all tests (ARGS=… goes to pytest)
 	$(BIN)/pytest -n 2 $(ARGS)
+
+chaos: .venv/.ready-dev ## Random blows to a running system, CHAOS=100 of them from SEED=1 on
+	$(BIN)/python -m tests.chaos $(CHAOS) $(SEED)
 
 check: lint ## Style, types, layers, and that nothing is undocumented
 	$(BIN)/pytest -q tests/contract/test_reference.py

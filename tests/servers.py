@@ -89,7 +89,7 @@ def debian(folder: Path) -> Iterator[str]:
         _hand_over(home)
         _run([programs / "initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], home)
         port = free_port()
-        server = _spawn([programs / "postgres", "-D", "data", "-p", str(port), *_QUICK], home)
+        server = spawned([programs / "postgres", "-D", "data", "-p", str(port), *_QUICK], home)
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         _until_it_answers(url, server, home)
         yield url
@@ -131,7 +131,8 @@ def _run(command: list[Path | str], folder: Path) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_as_owner(folder))
 
 
-def _spawn(command: list[Path | str], folder: Path) -> subprocess.Popen[bytes]:
+def spawned(command: list[Path | str], folder: Path) -> subprocess.Popen[bytes]:
+    """A server that runs in `folder` under the account that owns it, and logs there."""
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **_as_owner(folder))
 
