@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from barhouse.errors import AmbiguousSymbol, DatabaseUnavailable
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
 from barhouse.store import instruments, reading
+from barhouse.store.postgres import LIVELY
 from barhouse.store.reading import Selection
 
 CONNECTIONS = 4
@@ -39,7 +40,7 @@ class Quick:
             timeout=timeout,
             open=False,
             configure=_in_utc,
-            kwargs={"autocommit": True, "application_name": "barhouse", "cursor_factory": AsyncRawCursor},
+            kwargs={"autocommit": True, "application_name": "barhouse", "cursor_factory": AsyncRawCursor, **LIVELY},
         )
 
     async def open(self) -> None:
