@@ -242,6 +242,83 @@ def test_a_late_restatement_ends_as_a_correction(warehouse: Warehouse) -> None:
         assert {time for time, _ in warehouse.corrections(want.series)} == set(restated)
 
 
+def answers(warehouse: Warehouse, symbol: str) -> list[tuple[str, float, str | None, float | None, int]]:
+    """What the log of fetches tells of a symbol: source, score, beside whose, how good that, bars kept."""
+    with warehouse.db.connection() as connection:
+        return connection.execute(
+            "SELECT source, quality_score, compared_with, compared_score, records_inserted FROM enrichment_fetch_log "
+            "WHERE symbol = %s AND success ORDER BY id",
+            [symbol],
+        ).fetchall()
+
+
+def test_a_poor_answer_gives_way_whole_to_a_better_one_of_the_next_source(warehouse: Warehouse) -> None:
+    warehouse.backfill("polygon blank share=0.5; binance blank share=0.5", NOW)
+
+    for want, one in zip(warehouse.wanted, sold(), strict=True):
+        same(warehouse.stored(want.series), one.bars)
+    ours, theirs = answers(warehouse, "AAPL")
+    assert (ours[0], ours[2:]) == ("polygon", ("yahoo", 1.0, 0))
+    assert theirs == ("yahoo", 1.0, "polygon", ours[1], len(sold()[0].bars))
+    assert 0.3 < ours[1] < 0.6
+    assert warehouse.quarantined() == set()
+    assert plan(warehouse.db, at(warehouse.vendors, LATER), warehouse.wanted, LATER) == []
+
+
+def test_an_answer_with_few_faults_is_compared_with_nobodys(warehouse: Warehouse) -> None:
+    before = calls(warehouse, "yahoo")
+    [days, *_] = warehouse.wanted
+
+    replace(warehouse, wanted=[days]).backfill("polygon blank share=0.02", NOW)
+
+    assert calls(warehouse, "yahoo") == before
+    [(source, score, other, other_score, _)] = answers(warehouse, "AAPL")
+    assert (source, other, other_score) == ("polygon", None, None)
+    assert 0.85 <= score < 1.0
+    assert warehouse.quarantined() == {"missing_field"}
+
+
+def test_a_poor_answer_is_kept_where_the_next_one_is_hardly_better(warehouse: Warehouse) -> None:
+    warehouse.backfill("polygon blank share=0.3; yahoo blank share=0.6", NOW)
+
+    stored = {bar[0] for bar in warehouse.stored(warehouse.wanted[0].series)}
+    theirs, ours = answers(warehouse, "AAPL")
+    assert (theirs[0], theirs[2], theirs[4]) == ("yahoo", "polygon", 0)
+    assert (ours[0], ours[2], ours[3], ours[4]) == ("polygon", "yahoo", theirs[1], len(stored))
+    assert theirs[1] <= ours[1] + 0.05
+
+
+def test_another_source_restates_no_bar_of_an_earlier_one_and_that_one_takes_its_own_back(warehouse: Warehouse) -> None:
+    [days, *_] = warehouse.wanted
+    inside = replace(warehouse, wanted=[replace(days, span=Span(days.span.start, datetime(2005, 2, 1, tzinfo=UTC)))])
+    inside.backfill("polygon restated share=1 by=0.02", NOW)
+    early = inside.stored(days.series)
+
+    warehouse.backfill("polygon blank share=0.9", NOW, refresh=True)
+
+    mixed = warehouse.stored(days.series)
+    assert mixed[: len(early)] == early
+    same(mixed[len(early) :], sold()[0].bars[len(early) :])
+    assert by_source(warehouse, days.series) == [("polygon", len(early)), ("yahoo", len(mixed) - len(early))]
+    warehouse.backfill("", NOW, refresh=True)
+    same(warehouse.stored(days.series), sold()[0].bars)
+
+
+def by_source(warehouse: Warehouse, series: Series) -> list[tuple[str, int]]:
+    """How many bars of a series are whose."""
+    with warehouse.db.connection() as connection:
+        return connection.execute(
+            "SELECT name, count(*) FROM bar JOIN source ON code = source WHERE instrument = %s GROUP BY 1 ORDER BY 1",
+            [series.instrument.key],
+        ).fetchall()
+
+
+def calls(warehouse: Warehouse, vendor: str) -> int:
+    """How often a vendor was asked, as it counts itself."""
+    told: int = httpx.get(f"{warehouse.vendors}/vendor-side/calls", trust_env=False).json()[vendor]
+    return told
+
+
 def test_an_empty_page_where_bars_are_due_goes_to_the_next_source(warehouse: Warehouse) -> None:
     outcomes = warehouse.backfill("polygon empty; binance empty", NOW)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from barhouse.alerts.rules import RULES, fired
+from barhouse.alerts.rules import DEFAULT, RULES, VENDORS, fired
+from barhouse.config.parts import AlertRules
 from barhouse.model import Incident
 
 NAMED = 5
@@ -26,20 +27,20 @@ class Decision:
     over: Sequence[Incident]
 
 
-def decide(facts: pl.DataFrame, known: Sequence[Incident]) -> Decision:
+def decide(facts: pl.DataFrame, known: Sequence[Incident], told: AlertRules = DEFAULT) -> Decision:
     """What `facts` (`rules.FACTS`) make of the incidents `known` to be open.
 
-    What a vendor explains that is down opens nothing, but belongs to the incident of that vendor. Where nobody can
+    The rules are as they are `told`. What a vendor explains that is down opens nothing, but belongs to the incident of that vendor. Where nobody can
     tell, as a rate has too few events, what is open stays so. Causes of one rule that are told together are one
     incident a time, which is over when none of them is left.
     """
-    judged = fired(facts)
+    judged = fired(facts, told)
     firing = judged.filter("fires")
     rows = {(row["rule"], row["cause"]): row for row in firing.rows(named=True)}
     suffering = _suffering(firing)
     new = list(_new(rows, known, suffering))
-    told = {(row["rule"], row["cause"]) for row in judged.select("rule", "cause").iter_rows(named=True)}
-    over = [each for each in known if _is_over(each, rows, told)]
+    known_of = {(row["rule"], row["cause"]) for row in judged.select("rule", "cause").iter_rows(named=True)}
+    over = [each for each in known if _is_over(each, rows, known_of)]
     kept = [(each, _now(each, rows, suffering)) for each in known if each not in over]
     return Decision(new, [after for before, after in kept if after != before], over)
 
@@ -61,7 +62,7 @@ def _new(
     fresh = [row for key, row in rows.items() if key not in taken and row["explained_by"] is None]
     for row in fresh:
         if row["rule"] not in TOGETHER:
-            subjects = suffering.get(row["cause"], ()) if row["rule"] == "vendor_down" else tuple(row["subjects"])
+            subjects = suffering.get(row["cause"], ()) if row["rule"] in VENDORS else tuple(row["subjects"])
             yield Incident(row["rule"], row["cause"], row["severity"], row["message"], subjects)
     for rule in sorted(TOGETHER):
         own = [row for row in fresh if row["rule"] == rule and (rule, row["cause"]) not in members]
@@ -94,7 +95,7 @@ def _now(
     suffering: Mapping[str, tuple[str, ...]],
 ) -> Incident:
     """The incident with what suffers from it by now; who was told of it is not told again."""
-    if incident.rule != "vendor_down" or (incident.rule, incident.cause) not in rows:
+    if incident.rule not in VENDORS or (incident.rule, incident.cause) not in rows:
         return incident
     subjects = sorted({*incident.subjects, *suffering.get(incident.cause, ())})
     return replace(incident, subjects=tuple(subjects))

@@ -67,6 +67,7 @@ class Quota(BaseModel):
     used: int = Field(description="So much of the limit is used now.")
     waiting: int = Field(description="Calls that wait for their turn.")
     held_until: Instant | None = Field(description="Until when the vendor wants no call at all.")
+    refused_until: Instant | None = Field(description="Until when nobody asks, since the vendor refused the key.")
     total_requests: int = Field(description="Turns given today, UTC.")
     rate_limited_count: int = Field(description="How often today the vendor said that there were too many.")
     rate_limited_share: float | None = Field(description="Of today's calls; null where there were none.")
@@ -108,6 +109,7 @@ EXAMPLE = {
             "used": 5,
             "waiting": 2,
             "held_until": None,
+            "refused_until": None,
             "total_requests": 412,
             "rate_limited_count": 1,
             "rate_limited_share": 0.0024,

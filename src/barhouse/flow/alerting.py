@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from barhouse import alerts
 from barhouse.alerts import Channel, Decision, Message, NotDelivered
+from barhouse.config.parts import AlertRules
 from barhouse.model import Incident
 from barhouse.store import incidents
 from barhouse.store.incidents import Claimed
@@ -20,18 +21,30 @@ from barhouse.store.postgres import Database
 log = structlog.get_logger()
 
 
-def settle(connection: Connection, facts: pl.DataFrame, now: datetime) -> tuple[Decision, list[Incident]]:
+def settle(
+    connection: Connection, facts: pl.DataFrame, now: datetime, rules: AlertRules
+) -> tuple[Decision, list[Incident]]:
     """Open and end incidents as `facts` (`alerts.FACTS`) have it: what was decided, and what is open from now on.
 
     One at a time: who comes second finds what the first one has opened.
     """
     incidents.take_turns(connection)
     known = incidents.known(connection)
-    decision = alerts.decide(facts, known)
+    decision = alerts.decide(facts, known, rules)
     incidents.begin(connection, decision.new, now)
     incidents.change(connection, decision.changed)
     incidents.end(connection, decision.over, now)
     return decision, [*(each for each in known if each not in decision.over), *decision.new]
+
+
+def at_once(connection: Connection, rule: str, cause: str, detail: str) -> Decision:
+    """Open the incident of one fact as soon as it is known, unless it is open; health runs end it."""
+    facts = pl.DataFrame([(rule, cause, 1.0, 1, detail, [], None)], schema=alerts.FACTS, orient="row")
+    incidents.take_turns(connection)
+    known = [each for each in incidents.known(connection) if each.rule == rule]
+    decision = alerts.decide(facts, known)
+    incidents.begin(connection, decision.new, datetime.now(UTC))
+    return decision
 
 
 def announce(decision: Decision) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 from psycopg import Connection
 
 from barhouse.alerts import FACTS, fired
+from barhouse.config.parts import AlertRules, RateRule
+from barhouse.errors import Unauthorized
 from barhouse.flow.lateness import Late
 from barhouse.store import health
 from barhouse.store.health import Asked, Queue
@@ -35,20 +37,27 @@ class Signs:
 Row = tuple[str, str, float | None, int, str | None, Sequence[str], str | None]
 
 
-def facts(connection: Connection, signs: Signs) -> pl.DataFrame:
+def facts(connection: Connection, signs: Signs, rules: AlertRules) -> pl.DataFrame:
     """The facts (`alerts.FACTS`): first which vendors are down, then what is not explained by that.
 
     What a vendor spoilt that was down within a day is left out of the rates for as long.
     """
     vendors = _frame(_vendors(signs.asked))
-    down = fired(vendors).filter("fires")["cause"].to_list()
+    down = fired(vendors, rules).filter("fires")["cause"].to_list()
     spoilt = {*down, *health.lately_down(connection, signs.now)}
     by_vendor = health.suffering(connection, spoilt, signs.now)
     rates = [
-        _row(rule, "all", value, events=events) for rule, value, events in health.rates(connection, spoilt, signs.now)
+        _row(rule, "all", value, events=events)
+        for rule, value, events in health.rates(connection, spoilt, _since(rules, signs.now))
     ]
     rows = [*rates, *_late(signs, by_vendor), *_failing(signs, by_vendor), *_standstill(signs, spoilt)]
     return pl.concat([vendors, _frame(rows)])
+
+
+def _since(rules: AlertRules, now: datetime) -> dict[str, datetime]:
+    """How far back the rates are looked at."""
+    each = {name: getattr(rules, name) for name in type(rules).model_fields}
+    return {name: now - timedelta(hours=rule.window_hours) for name, rule in each.items() if isinstance(rule, RateRule)}
 
 
 def _frame(rows: Collection[Row] | Iterator[Row]) -> pl.DataFrame:
@@ -70,6 +79,11 @@ def _row(
 
 def _vendors(asked: Sequence[Asked]) -> Iterator[Row]:
     for each in asked:
+        refused = each.error_class == Unauthorized.__name__
+        if refused or each.in_a_row == 0:
+            yield _row("key_refused", each.source, float(refused), detail=each.error)
+        if refused:
+            continue
         # A single symbol may be at fault itself, but a success proves that its vendor lives
         events = max(each.symbols, 2) if each.in_a_row == 0 else each.symbols
         yield _row("vendor_down", each.source, each.in_a_row, events=events, detail=each.error)

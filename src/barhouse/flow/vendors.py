@@ -9,7 +9,8 @@ from uuid import uuid4
 import anyio
 
 from barhouse.config import Settings
-from barhouse.errors import RateLimited
+from barhouse.errors import RateLimited, Unauthorized
+from barhouse.flow import alerting
 from barhouse.resilience.pace import Allowance
 from barhouse.resilience.retry import Retry
 from barhouse.sources import configured
@@ -30,6 +31,7 @@ class Shared:
     """Lets calls leave so that all processes on `db` together keep to an allowance, in the order of asking.
 
     DatabaseUnavailable without a database: no call leaves uncounted. A call that is cancelled while it waits counts.
+    What the vendor refuses one process, its key or address, no other tries: Unauthorized until then.
     """
 
     def __init__(self, db: Database, allowance: Allowance) -> None:
@@ -42,6 +44,9 @@ class Shared:
         ticket = uuid4()
         ask = partial(quotas.ask, self._db, self._allowance, ticket, weight=weight)
         told = await anyio.to_thread.run_sync(ask)
+        if told.refused:
+            await anyio.to_thread.run_sync(quotas.withdraw, self._db, ticket)
+            raise self._refusal(told)
         while told.wait > 0:
             if told.held > PATIENCE:
                 await anyio.to_thread.run_sync(quotas.withdraw, self._db, ticket)
@@ -54,6 +59,23 @@ class Shared:
     async def hold(self, seconds: float) -> None:
         """Let no call of any process leave for so long: the vendor asked for it."""
         await anyio.to_thread.run_sync(quotas.hold, self._db, self._allowance, seconds)
+
+    async def refuse(self, seconds: float, why: str) -> None:
+        """Let nobody ask for so long, and people know at once: the vendor refused the key, or the address."""
+        await anyio.to_thread.run_sync(self._refuse, seconds, why)
+
+    def _refuse(self, seconds: float, why: str) -> None:
+        with self._db.transaction() as connection:
+            quotas.refuse(connection, self._allowance, seconds, why)
+            decision = alerting.at_once(connection, "key_refused", self._allowance.source, why)
+        alerting.announce(decision)
+
+    def _refusal(self, told: quotas.Told) -> Unauthorized:
+        """The vendor's own words, and how long they hold."""
+        closed = f"{told.why}; not asked for {told.refused / 3600:.1f} h, or until its key is another"
+        refusal = Unauthorized(self._allowance.source, closed)
+        refusal.retry_after = told.refused
+        return refusal
 
     async def seen(self, used: int) -> None:
         """Take note of the weight that the vendor itself counted in this minute, where it is more than ours."""

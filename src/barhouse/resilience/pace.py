@@ -38,6 +38,10 @@ class Turns(Protocol):
         """Let no call leave for so long: the vendor asked for it."""
         ...
 
+    async def refuse(self, seconds: float, why: str) -> None:
+        """Let nobody ask for so long: the vendor refused the key, or the address."""
+        ...
+
     async def seen(self, used: int) -> None:
         """Take note of the weight that the vendor itself counted in this minute."""
         ...
@@ -74,6 +78,9 @@ class Pace:
     async def hold(self, seconds: float) -> None:
         """Let no call leave for so long: the vendor asked for it."""
         self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+    async def refuse(self, seconds: float, why: str) -> None:
+        """Nothing follows: who asks remembers it."""
 
     async def seen(self, used: int) -> None:
         """Nothing follows: calls are counted here."""

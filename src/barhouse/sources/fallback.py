@@ -107,27 +107,24 @@ async def fetch(
 
 
 async def _preferred(question: _Question, attempt: Attempt, others: Sequence[Source]) -> list[Attempt]:
-    """A good answer as it is; a poor one beside that of the next source which has one for all of its stretch."""
-    if attempt.score is None or attempt.score >= POOR:
+    """A good answer as it is; a poor one beside those of the next sources, until one is good: the best is kept."""
+    if attempt.score is None or attempt.score >= POOR or not others:
         return [attempt]
-    tried: list[Attempt] = []
-    for place, other in enumerate(others):
-        if other.reach(question.series, attempt.span, question.now) != attempt.span:
-            continue
-        made = await _asked(question, attempt.span, other)
-        score = _together(made)
-        if score is None or any(_is_open(question, each, other) for each in made):
-            tried += [replace(each, outdone=each.fetched is not None) for each in made]
-            continue
-        better = score > attempt.score + BETTER
-        log.info("answers_compared", source=attempt.source, score=attempt.score, other=other.name, other_score=score)
-        ours = attempt.against(other.name, score, outdone=better)
-        theirs = [_beside(each, ours, outdone=not better) for each in made]
-        if not better:
-            return [*tried, *theirs, ours]
-        kept = [one for each in theirs for one in await _preferred(question, each, others[place + 1 :])]
-        return [*tried, ours, *kept]
-    return [*tried, attempt]
+    other, *rest = others
+    if other.reach(question.series, attempt.span, question.now) != attempt.span:
+        return await _preferred(question, attempt, rest)
+    made = await _asked(question, attempt.span, other)
+    score = _together(made)
+    if score is None or any(_is_open(question, each, other) for each in made):
+        tried = [replace(each, outdone=each.fetched is not None) for each in made]
+        return [*tried, *await _preferred(question, attempt, rest)]
+    log.info("answers_compared", source=attempt.source, score=attempt.score, other=other.name, other_score=score)
+    better = score > attempt.score + BETTER
+    ours = attempt.against(other.name, score, outdone=better)
+    theirs = [_beside(each, ours, outdone=not better) for each in made]
+    if not better:
+        return [*theirs, *await _preferred(question, ours, rest)]
+    return [ours, *[one for each in theirs for one in await _preferred(question, each, rest)]]
 
 
 def _beside(each: Attempt, ours: Attempt, *, outdone: bool) -> Attempt:
@@ -141,7 +138,7 @@ def _together(made: Sequence[Attempt]) -> float | None:
     """The quality of an answer that came in parts; None where no part can be judged."""
     known = [(each.score, each.fetched.bars.height or 1) for each in made if each.fetched and each.score is not None]
     bars = sum(height for _, height in known)
-    return sum(score * height for score, height in known) / bars if bars else None
+    return round(sum(score * height for score, height in known) / bars, 6) if bars else None
 
 
 async def _asked(question: _Question, span: Span, source: Source) -> list[Attempt]:

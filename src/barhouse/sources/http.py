@@ -33,6 +33,9 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 WHOLE_ANSWER = 10
 """A whole answer may take so many times the time-out of one read: a trickle must not hold us for ever."""
 
+REFUSED = 86_400.0
+"""Seconds that a source stays closed after it refused its key: then it is tried again, as people may have mended it."""
+
 log = structlog.get_logger()
 
 
@@ -81,6 +84,14 @@ def seconds(retry_after: str | None, now: datetime) -> float | None:
         return max(0.0, (parsedate_to_datetime(retry_after or "") - now).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _clock(answer: Answer) -> datetime:
+    """The time at the vendor, by which it says when to come back; ours where it does not tell."""
+    try:
+        return parsedate_to_datetime(answer.headers.get("date", ""))
+    except (TypeError, ValueError):
+        return datetime.now(UTC)
 
 
 class Http:
@@ -179,7 +190,8 @@ class Http:
         except httpx.DecodingError as error:
             raise UnreadableAnswer(self.source, "an answer that cannot be unpacked") from error
         except httpx.HTTPError as error:
-            raise SourceUnavailable(self.source, self._redacted(f"no whole answer: {error}")) from error
+            words = str(error) or type(error).__name__  # a reset often has no words
+            raise SourceUnavailable(self.source, self._redacted(f"no whole answer: {words}")) from error
         took = (time.perf_counter() - began) * 1000
         answer = Answer(response.status_code, response.headers, response.content, took)
         if response.is_success:
@@ -187,6 +199,9 @@ class Http:
         refusal = self._error(answer)
         if isinstance(refusal, RateLimited):
             await self._hold(refusal)
+        if isinstance(refusal, Unauthorized):
+            refusal.retry_after = REFUSED
+            await self._pace.refuse(REFUSED, str(refusal).removeprefix(f"{self.source}: "))
         raise refusal
 
     def _connected(self) -> httpx.AsyncClient:
@@ -205,7 +220,7 @@ class Http:
     def _error(self, answer: Answer) -> SourceError:
         words = self._redacted(complaint(answer.content))
         message = f"{answer.status} {words}".strip()
-        wait = seconds(answer.headers.get("retry-after"), datetime.now(UTC))
+        wait = seconds(answer.headers.get("retry-after"), _clock(answer))
         if answer.status in (418, 429):
             return RateLimited(self.source, message, wait)
         if answer.status >= 500:
@@ -242,8 +257,8 @@ class Http:
         await self._pace.hold(self._guard.retry.window if error.retry_after is None else error.retry_after)
 
     def _shut(self, error: SourceError) -> None:
-        """Close the source: for good after a refused key, else for as long as the vendor said."""
-        lasts = float("inf") if isinstance(error, Unauthorized) else error.retry_after or 0.0
+        """Close the source: for a day after a refused key, else for as long as the vendor said."""
+        lasts = error.retry_after or 0.0
         if lasts <= self._guard.retry.ceiling or time.monotonic() < self._closed_until:
             return
         self._closed_until, self._why_closed = time.monotonic() + lasts, error

@@ -17,7 +17,7 @@ from barhouse.store.queries import queries
 
 query = queries("health")
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAY = timedelta(days=1)
 
 
 class Newest(NamedTuple):
@@ -36,6 +36,7 @@ class Asked:
     in_a_row: int
     symbols: int
     error: str | None
+    error_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,14 @@ def suffering(connection: Connection, down: Collection[str], now: datetime) -> d
     return {(symbol, kind): source for symbol, kind, source in rows}
 
 
-def rates(connection: Connection, down: Collection[str], now: datetime) -> list[tuple[str, float | None, int]]:
-    """The rates that rules judge: rule, value, events; without what comes of sources that are or were down."""
-    told = {"since": now - DAY, "week": (now - WEEK).date(), "down": list(down)}
-    return connection.execute(query.rates, told).fetchall()
+def rates(
+    connection: Connection, down: Collection[str], since: Mapping[str, datetime]
+) -> list[tuple[str, float | None, int]]:
+    """The rates that rules judge: rule, value, events; without what comes of sources that are or were down.
+
+    `since` says of `fetch_success`, `compute_success` and `mean_quality` how far back they look.
+    """
+    return connection.execute(query.rates, {**since, "down": list(down)}).fetchall()
 
 
 def failing(connection: Connection) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from barhouse.resilience.pace import Allowance
@@ -16,11 +17,16 @@ query = queries("quotas")
 
 
 class Told(NamedTuple):
-    """When a ticket may leave: in `wait` seconds; the vendor wants quiet for `held`; `used` is then taken."""
+    """When a ticket may leave: in `wait` seconds; the vendor wants quiet for `held`; `used` is then taken.
+
+    Never, where the vendor refused the key or address: for `refused` more seconds nobody asks, it said `why`.
+    """
 
     wait: float
     held: float
     used: int
+    refused: float = 0.0
+    why: str = ""
 
 
 def ask(db: Database, allowance: Allowance, ticket: UUID, *, weight: int = 1, first: bool = True) -> Told:
@@ -34,10 +40,10 @@ def ask(db: Database, allowance: Allowance, ticket: UUID, *, weight: int = 1, fi
     with db.connection() as connection, connection.pipeline(), connection.transaction():
         if not allowance.most:
             connection.execute(query.quickly)
-        connection.execute(query.take, {**asked, "sends": int(first), "refusals": 0})
+        taken = connection.execute(query.take, {**asked, "sends": int(first), "refusals": 0})
         answer = connection.execute(statement, asked)
-    [told] = answer.fetchall()
-    return Told(*told)
+    [told], [refusal] = answer.fetchall(), taken.fetchall()
+    return Told(*told, *refusal)
 
 
 def withdraw(db: Database, ticket: UUID) -> None:
@@ -52,6 +58,12 @@ def hold(db: Database, allowance: Allowance, wait: float) -> None:
     with db.connection() as connection, connection.pipeline(), connection.transaction():
         connection.execute(query.take, asked)
         connection.execute(query.hold, asked)
+
+
+def refuse(connection: Connection, allowance: Allowance, wait: float, why: str) -> None:
+    """Let nobody ask for so many seconds, in any process: the vendor refused the key or address, and said `why`."""
+    connection.execute(query.take, {**asdict(allowance), "sends": 0, "refusals": 0})
+    connection.execute(query.refuse, {**asdict(allowance), "wait": wait, "why": why})
 
 
 def correct(db: Database, allowance: Allowance, used: int) -> None:

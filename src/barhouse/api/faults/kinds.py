@@ -191,6 +191,16 @@ def restated(reply: Reply, call: Call, *, share: float = 0.1, by: float = 0.01) 
 
 
 @fault
+def blank(reply: Reply, call: Call, *, share: float = 0.5) -> Reply:
+    """A `share` of the bars, always the same ones, come without their close."""
+
+    def lacking(told: list[Row], wire: Wire) -> list[Row]:
+        return [rows.blank(row, wire) if _chosen(call, "blank", row, wire, share) else row for row in told]
+
+    return _edited(reply, call, lacking)
+
+
+@fault
 def skewed(reply: Reply, call: Call, *, seconds: float = 86_400.0) -> Reply:
     """The vendor's clock is `seconds` ahead: in `Date`, and in a bar of its time after the last one."""
     told = parsedate_to_datetime(reply.headers["date"]) + timedelta(seconds=seconds)

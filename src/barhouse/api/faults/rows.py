@@ -32,6 +32,11 @@ def moved(row: Row, wire: Wire, by: float) -> Row:
     return {**row, **{name: _times(row[name], 1 + by) for name in wire.prices}}
 
 
+def blank(row: Row, wire: Wire) -> Row:
+    """The bar without its close."""
+    return {**row, wire.prices[3]: None}
+
+
 def _times(price: Any, factor: float) -> Any:
     """A price times `factor`, written as it was: a text of eight decimals stays one."""
     return f"{float(price) * factor:.8f}" if isinstance(price, str) else price * factor

@@ -15,21 +15,22 @@ ORDER BY i.exchange, t.minutes, i.id;
 -- name: sources
 -- Each source that was asked lately: how often in a row it has failed, for how many symbols, and its latest error.
 WITH asked AS (
-    SELECT source, id, success, symbol, asset_class, error_details,
+    SELECT source, id, success, symbol, asset_class, error_details, error_class,
            coalesce(max(id) FILTER (WHERE success) OVER (PARTITION BY source), 0) AS succeeded
     FROM enrichment_fetch_log
     WHERE created_at > %(since)s
 )
 SELECT source, count(*) FILTER (WHERE id > succeeded) AS in_a_row,
        count(DISTINCT (symbol, asset_class)) FILTER (WHERE id > succeeded) AS symbols,
-       (array_agg(error_details ORDER BY id DESC) FILTER (WHERE id > succeeded))[1] AS error
+       (array_agg(error_details ORDER BY id DESC) FILTER (WHERE id > succeeded))[1] AS error,
+       (array_agg(error_class ORDER BY id DESC) FILTER (WHERE id > succeeded))[1] AS error_class
 FROM asked
 GROUP BY source
 ORDER BY source;
 
 -- name: lately_down
 -- The sources that were down lately, or still are.
-SELECT DISTINCT cause FROM alert_incident WHERE rule = 'vendor_down' AND (status <> 'over' OR over_at > %(since)s);
+SELECT DISTINCT cause FROM alert_incident WHERE rule IN ('vendor_down', 'key_refused') AND (status <> 'over' OR over_at > %(since)s);
 
 -- name: suffering
 -- The symbols whose latest fetch failed at one of these sources, and at which.
@@ -46,16 +47,16 @@ WHERE NOT success AND source = ANY (%(down)s::text[]);
 -- What share succeeded, or how good it is, of how many; what comes of sources that are or were down is left out.
 SELECT 'fetch_success' AS rule, avg(success::int)::float8 AS value, count(*) AS events
 FROM enrichment_fetch_log
-WHERE created_at > %(since)s AND source <> ALL (%(down)s::text[])
+WHERE created_at > %(fetch_success)s AND source <> ALL (%(down)s::text[])
 UNION ALL
 SELECT 'compute_success', avg(success::int)::float8, count(*)
 FROM enrichment_compute_log
-WHERE created_at > %(since)s
+WHERE created_at > %(compute_success)s
 UNION ALL
 SELECT 'mean_quality', sum(avg_quality_score * total_records) / nullif(sum(total_records), 0),
        coalesce(sum(total_records), 0)
 FROM data_quality_metrics
-WHERE metric_date > %(week)s AND avg_quality_score IS NOT NULL
+WHERE metric_date > (%(mean_quality)s::timestamptz AT TIME ZONE 'UTC')::date AND avg_quality_score IS NOT NULL
 UNION ALL
 SELECT 'run_failures',
        (run.failed_symbols - explained.symbols)::float8 / nullif(run.total_symbols - explained.symbols, 0),

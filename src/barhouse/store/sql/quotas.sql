@@ -1,12 +1,22 @@
 -- name: take
 -- Makes all others who ask under this quota wait for the end of the transaction; counts `sends` and `refusals` of a day.
+-- For how many seconds the key or address is refused, and in which words; nothing is sent then.
 INSERT INTO vendor_quota AS known (source, holder, most, seconds, by_the_clock, day, sends, refusals)
 VALUES (%(source)s, %(holder)s, %(most)s, %(window)s, %(by_the_clock)s, (now() AT TIME ZONE 'UTC')::date,
         %(sends)s, %(refusals)s)
 ON CONFLICT (source, holder) DO UPDATE
 SET most = excluded.most, seconds = excluded.seconds, by_the_clock = excluded.by_the_clock, day = excluded.day,
-    sends = excluded.sends + CASE WHEN known.day = excluded.day THEN known.sends ELSE 0 END,
-    refusals = excluded.refusals + CASE WHEN known.day = excluded.day THEN known.refusals ELSE 0 END;
+    sends = CASE WHEN known.refused_until > now() THEN 0 ELSE excluded.sends END
+        + CASE WHEN known.day = excluded.day THEN known.sends ELSE 0 END,
+    refusals = excluded.refusals + CASE WHEN known.day = excluded.day THEN known.refusals ELSE 0 END
+RETURNING CASE WHEN refused_until > clock_timestamp() THEN extract(epoch FROM refused_until - clock_timestamp()) ELSE 0 END
+              ::float8, coalesce(refused_because, '');
+
+-- name: refuse
+-- Lets nobody ask for so many seconds: the vendor refused the key or address, in these words.
+UPDATE vendor_quota
+SET refused_until = clock_timestamp() + make_interval(secs => %(wait)s), refused_because = %(why)s
+WHERE source = %(source)s AND holder = %(holder)s;
 
 -- name: within_a_window
 -- Gives a ticket the first moment at which no window holds more than `most` sends: how long until then, and how long
@@ -105,6 +115,7 @@ SELECT q.source, left(q.holder, 12) AS holder, nullif(q.most, 0) AS "limit", q.s
        coalesce(sum(s.weight) FILTER (WHERE s.leaves_at <= now()), 0) AS used,
        count(s.id) FILTER (WHERE s.leaves_at > now()) AS waiting,
        CASE WHEN q.held_until > now() THEN q.held_until END AS held_until,
+       CASE WHEN q.refused_until > now() THEN q.refused_until END AS refused_until,
        CASE WHEN q.day = (now() AT TIME ZONE 'UTC')::date THEN q.sends ELSE 0 END AS total_requests,
        CASE WHEN q.day = (now() AT TIME ZONE 'UTC')::date THEN q.refusals ELSE 0 END AS rate_limited_count
 FROM vendor_quota q
