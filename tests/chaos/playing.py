@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import LiteralString
+
+import psycopg
 
 from barhouse import DatabaseService
 from barhouse.flow.jobs import catch_up
@@ -13,6 +17,9 @@ from tests.chaos.stage import QUIET, Stage, Told, play, staged, stuck
 
 WORDS = 1500
 """So much of what each process said last is told of a failure."""
+
+OPEN, AGAIN = 150.0, 20.0
+"""Seconds in which breakers that were open must have closed, and from one try to the next."""
 
 
 class Broken(AssertionError):
@@ -33,11 +40,29 @@ def played(template: Path, shelf: Path, scenario: Scenario) -> Told:
 
 
 def _once_more(stage: Stage) -> None:
-    """A run after the faults have ended."""
+    """A run after the faults have ended, and another for each minute that circuit breakers of processes are open."""
     stage.follow("")
+    deadline = time.monotonic() + OPEN
     with DatabaseService(stage.url) as db:
         catch_up(db, datetime.now(UTC), by="chaos")
-    stage.until(lambda: stuck(stage), QUIET)
+        stage.until(lambda: stuck(stage), QUIET)
+        while _shut_out(stage) and time.monotonic() < deadline:
+            time.sleep(AGAIN)
+            catch_up(db, datetime.now(UTC), by="chaos")
+            stage.until(lambda: stuck(stage), QUIET)
+
+
+SHUT_OUT: LiteralString = """
+SELECT FROM (SELECT DISTINCT ON (symbol, asset_class, timeframe) error_message FROM backfill_state_persistent
+             ORDER BY symbol, asset_class, timeframe, completed_at DESC) AS latest
+WHERE error_message LIKE '%Circuit breaker%'
+"""
+
+
+def _shut_out(stage: Stage) -> bool:
+    """Whether vendors were not asked, since a breaker was open."""
+    with psycopg.connect(stage.url) as connection:
+        return bool(connection.execute(SHUT_OUT).fetchall())
 
 
 def _hold(wrong: list[str], when: str) -> None:

@@ -54,8 +54,8 @@ UP, WORKERS, MORE = "up", ("worker-1", "worker-2"), ("up-2", "worker-3")
 
 SLOW = "latency seconds=0.25 spread=0.2"
 FAULTS = (
-    "reset chance=0.08",
-    "error status=500 chance=0.08",
+    "reset chance=0.04",
+    "error status=500 chance=0.04",
     "html chance=0.05",
     "truncated chance=0.05",
     "cut after=0.9 chance=0.05",
