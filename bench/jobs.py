@@ -26,7 +26,7 @@ TRIGGER, STATUS = "/api/v1/enrichment/trigger", "/api/v1/status"
 WHOLE = 30
 """So often all series are asked for at once."""
 
-NOOPS = 2000
+NOOPS = 1000
 WORKERS = (1, 2, 4)
 PATIENCE = 120.0
 

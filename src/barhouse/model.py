@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Self, TypeAlias
 
 import polars as pl
@@ -76,6 +77,7 @@ class Timeframe(StrEnum):
         return [known[name] for name in names]
 
     @classmethod
+    @cache
     def by_code(cls, code: int) -> Timeframe:
         """The timeframe with that number in the database."""
         return next(member for member in cls if member.code == code)

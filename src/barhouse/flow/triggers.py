@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 from barhouse.errors import InvalidTimeframe, RequestError, UnknownRecord
 from barhouse.flow import sessions
-from barhouse.flow.jobs import Job, request
+from barhouse.flow.jobs import Job, requested
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import earliest, named
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe, merged
@@ -37,12 +37,14 @@ def trigger(
     nothing was ever brought). InvalidTimeframe and InvalidAssetClass (400), AmbiguousSymbol (409).
     """
     frames = _enriched(timeframes) or ([Timeframe.D1] if symbol and not symbols else [])
-    since = _tracked(db)
     texts = list(dict.fromkeys([*([symbol] if symbol else []), *symbols]))
     if texts:
-        series = _of([named(db, text, asset_class) for text in texts], frames, since)
+        asked = _meant(db, texts, asset_class)
+        since = _tracked(db, [each.number for each in asked if each.key is not None])
+        series = _of(asked, frames, since)
         since = _with(db, series, since, now)
     else:
+        since = _tracked(db)
         series = [each for each in since if asset_class in (None, each.instrument.asset_class)]
         series = [each for each in series if not frames or each.timeframe in frames]
     meant = set(series)
@@ -66,7 +68,7 @@ def backfill(
     """
     start, end = bounds
     frames = Timeframe.several(timeframes)
-    meant = [named(db, text, asset_class) for text in dict.fromkeys(symbols)]
+    meant = _meant(db, list(dict.fromkeys(symbols)), asset_class)
     asked = [Series(instrument, frame) for instrument in meant for frame in frames]
     if start is not None and start >= end:
         raise RequestError("end: it is not after start")
@@ -81,9 +83,9 @@ def _asked(
 ) -> Job:
     if not wanted:
         raise UnknownRecord("Nothing of that is tracked; `barhouse track AAPL` starts it")
-    job = request(db, kind, wanted, by=by, refresh=refresh, exactly=exactly)
     records = _unread(db, wanted, refresh=refresh)
-    with db.connection() as connection:
+    with db.transaction() as connection:
+        job = requested(connection, kind, wanted, by=by, refresh=refresh, exactly=exactly)
         pace = jobs.pace(connection)
     return job | {"records": records, "seconds": None if pace is None else round(pace * records, 1)}
 
@@ -95,9 +97,16 @@ def _enriched(names: Sequence[str]) -> list[Timeframe]:
     return Timeframe.several(names)
 
 
-def _tracked(db: Database) -> Since:
+def _meant(db: Database, texts: Sequence[str], asset_class: AssetClass | None) -> list[Instrument]:
+    """The instruments that are meant: most are tracked, and found at once."""
     with db.connection() as connection:
-        return {each.series: each.since for each in instruments.tracked(connection)}
+        found = instruments.among(connection, texts, asset_class)
+    return [own[0] if len(own := found.get(text, [])) == 1 else named(db, text, asset_class) for text in texts]
+
+
+def _tracked(db: Database, keys: Sequence[int] | None = None) -> Since:
+    with db.connection() as connection:
+        return {each.series: each.since for each in instruments.tracked(connection, keys)}
 
 
 def _of(meant: Sequence[Instrument], timeframes: Sequence[Timeframe], since: Since) -> list[Series]:
@@ -126,8 +135,8 @@ def _unread(db: Database, wanted: Sequence[Wanted], *, refresh: bool) -> int:
     for (exchange, timeframe), alike in of_kind.items():
         calendar = sessions.calendar(db, exchange)
         read = {} if refresh else _read(db, alike, timeframe)
-        gaps = [gap for each in alike for gap in each.span.without(read.get(each.series.instrument.number, ()))]
-        records += sum(calendar.expected(timeframe, gap).height for gap in gaps)
+        gaps = Counter(gap for each in alike for gap in each.span.without(read.get(each.series.instrument.number, ())))
+        records += sum(count * calendar.expected(timeframe, gap).height for gap, count in gaps.items())
     return records
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,16 @@ def find(connection: Connection, symbol: str, asset_class: AssetClass | None = N
             return _instrument(*row)
         case _:
             raise AmbiguousSymbol(symbol, (row[2] for row in rows))
+
+
+def among(
+    connection: Connection, symbols: Sequence[str], asset_class: AssetClass | None = None
+) -> dict[str, list[Instrument]]:
+    """The instruments of some symbols (of a class), by symbol."""
+    found: dict[str, list[Instrument]] = {}
+    for row in connection.execute(sql.among, {"symbols": list(symbols), "asset_class": asset_class}):
+        found.setdefault(row[1], []).append(_instrument(*row))
+    return found
 
 
 def meant(connection: Connection, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
@@ -77,11 +88,12 @@ def series_of(connection: Connection, instrument: Instrument) -> list[Series]:
     return [Series(instrument, Timeframe.by_code(code)) for (code,) in rows]
 
 
-def tracked(connection: Connection) -> list[Tracked]:
-    """Every series that is kept up to date, by symbol."""
+def tracked(connection: Connection, keys: Sequence[int] | None = None) -> list[Tracked]:
+    """Every series that is kept up to date, of the instruments with these numbers or of all, by symbol."""
+    told = {"instruments": None if keys is None else list(keys)}
     return [
         Tracked(Series(_instrument(*row[:4]), Timeframe.by_code(row[4])), row[5])
-        for row in connection.execute(sql.tracked)
+        for row in connection.execute(sql.tracked, told)
     ]
 
 

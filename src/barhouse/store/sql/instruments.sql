@@ -39,12 +39,18 @@ SET tracked = true, since = least(series.since, excluded.since);
 -- The timeframes that are kept of an instrument.
 SELECT timeframe FROM series WHERE instrument = %(instrument)s ORDER BY timeframe;
 
+-- name: among
+-- The instruments of some symbols, of one asset class where that is given.
+SELECT id, symbol, asset_class, exchange
+FROM instrument
+WHERE symbol = ANY (%(symbols)s::text[]) AND (%(asset_class)s::text IS NULL OR asset_class = %(asset_class)s);
+
 -- name: tracked
--- The series that are kept up to date, with the start of each.
+-- The series that are kept up to date, with the start of each, all or those of some instruments.
 SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.since
 FROM series s
 JOIN instrument i ON i.id = s.instrument
-WHERE s.tracked AND i.active
+WHERE s.tracked AND i.active AND (%(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s))
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
 -- name: described
