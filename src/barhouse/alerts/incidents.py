@@ -30,17 +30,17 @@ class Decision:
 def decide(facts: pl.DataFrame, known: Sequence[Incident], told: AlertRules = DEFAULT) -> Decision:
     """What `facts` (`rules.FACTS`) make of the incidents `known` to be open.
 
-    The rules are as they are `told`. What a vendor explains that is down opens nothing, but belongs to the incident of that vendor. Where nobody can
-    tell, as a rate has too few events, what is open stays so. Causes of one rule that are told together are one
-    incident a time, which is over when none of them is left.
+    The rules are as they are `told`. What a vendor explains that is down opens nothing, but belongs to the incident of
+    that vendor. Where nobody can tell, as a rate has too few events, what is open stays so. Causes of one rule that are
+    told together are one incident a time, which is over when none of them is left.
     """
     judged = fired(facts, told)
     firing = judged.filter("fires")
     rows = {(row["rule"], row["cause"]): row for row in firing.rows(named=True)}
     suffering = _suffering(firing)
     new = list(_new(rows, known, suffering))
-    known_of = {(row["rule"], row["cause"]) for row in judged.select("rule", "cause").iter_rows(named=True)}
-    over = [each for each in known if _is_over(each, rows, known_of)]
+    judgeable = {(row["rule"], row["cause"]) for row in judged.select("rule", "cause").iter_rows(named=True)}
+    over = [each for each in known if _is_over(each, rows, judgeable)]
     kept = [(each, _now(each, rows, suffering)) for each in known if each not in over]
     return Decision(new, [after for before, after in kept if after != before], over)
 

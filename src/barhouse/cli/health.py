@@ -30,7 +30,7 @@ def health(
     told = channels(settings.alert_urls, settings.alert_secret)
     with opened(settings) as db:
         if run:
-            health_run(db, data_dir=room(settings))
+            health_run(db, data_dir=room(settings), rules=settings.alert_rules)
             deliver(db, told)
         latest = health_history(db, 1)
     if latest:

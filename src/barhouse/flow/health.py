@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from barhouse.config import Settings
+from barhouse.config.parts import AlertRules
 from barhouse.flow import alerting, signs
 from barhouse.flow.lateness import Late, late
 from barhouse.flow.signs import Signs
@@ -25,17 +26,21 @@ log = structlog.get_logger()
 
 COUNTS = ("status", "stale_symbols", "failed_symbols", "anomalies_detected", "alerts_triggered", "duration_ms")
 
+DEFAULT = AlertRules()
+
 SHOWN = 100
 """So many of the latest series are kept by name."""
 
 
-def health_run(db: Database, *, data_dir: Path | None = None, now: datetime | None = None) -> dict[str, Any]:
+def health_run(
+    db: Database, *, data_dir: Path | None = None, now: datetime | None = None, rules: AlertRules = DEFAULT
+) -> dict[str, Any]:
     """Look how the warehouse is, open and end incidents accordingly, and keep what was seen; nothing is sent.
 
     `timestamp`, the counts `stale_symbols`, `failed_symbols`, `anomalies_detected` (open ones) and `alerts_triggered`
     (incidents opened by this run), `status` (healthy, warning or critical, as the incidents are that are open),
     `duration_ms`, and `details`. With a `data_dir` the room on its disk counts too.
-    Bars are not judged anew: what sweeps have found holds, only lateness grows by itself.
+    People are told by `rules`. Bars are not judged anew: what sweeps have found holds, only lateness grows by itself.
     """
     began, now = time.perf_counter(), now or datetime.now(UTC)
     overdue, used = late(db, now), quotas.standing(db)
@@ -43,8 +48,8 @@ def health_run(db: Database, *, data_dir: Path | None = None, now: datetime | No
     with db.transaction() as connection:
         failing, found = health.failing(connection), health.anomalies(connection)
         queue, asked = health.waiting(connection), health.sources(connection, now)
-        facts = signs.facts(connection, Signs(overdue, failing, asked, queue, free, now))
-        decision, standing = alerting.settle(connection, facts, now)
+        facts = signs.facts(connection, Signs(overdue, failing, asked, queue, free, now), rules)
+        decision, standing = alerting.settle(connection, facts, now, rules)
         details = {
             "stale": [_stale(each) for each in overdue if each.is_stale][:SHOWN],
             "failing": failing,

@@ -29,5 +29,5 @@ def errand(db: Database, settings: Settings, name: Name, now: datetime) -> dict[
 def _done(db: Database, settings: Settings, name: Name, now: datetime) -> dict[str, Any]:
     if name is Name.RETENTION:
         return dict(prune(db, settings, now))
-    told = health_run(db, data_dir=room(settings))
+    told = health_run(db, data_dir=room(settings), rules=settings.alert_rules)
     return {count: told[count] for count in COUNTS}

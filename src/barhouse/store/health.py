@@ -26,6 +26,8 @@ class Newest(NamedTuple):
     series: Series
     time: datetime
     tracked: bool
+    delay: timedelta
+    """How long after its close its source has a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Queue:
 def newest(connection: Connection) -> list[Newest]:
     """Every series of active instruments that has a settled bar, by exchange and timeframe."""
     return [
-        Newest(Series(Instrument(symbol, AssetClass(kind), exchange, key), Timeframe.of(name)), time, tracked)
-        for key, symbol, kind, exchange, name, time, tracked in connection.execute(query.newest)
+        Newest(Series(Instrument(symbol, AssetClass(kind), exchange, key), Timeframe.of(name)), time, tracked, delay)
+        for key, symbol, kind, exchange, name, time, tracked, delay in connection.execute(query.newest)
     ]
 
 

@@ -1,11 +1,11 @@
 -- name: newest
 -- The newest settled bar of each series of active instruments, by exchange and timeframe, and whether it is tracked.
-SELECT i.id, i.symbol, i.asset_class, i.exchange, t.name, newest.time, s.tracked
+SELECT i.id, i.symbol, i.asset_class, i.exchange, t.name, newest.time, s.tracked, newest.delay
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
 CROSS JOIN LATERAL (
-    SELECT b.time FROM bar b
+    SELECT b.time, src.delay FROM bar b JOIN source src ON src.code = b.source
     WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming AND NOT b.extended
     ORDER BY b.time DESC LIMIT 1
 ) AS newest
