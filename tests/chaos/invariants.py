@@ -122,6 +122,9 @@ NOTHING: dict[str, LiteralString] = {
     "an execution is over without an end": """
         SELECT symbol, timeframe, status, completed_at, lease_token, error_message FROM backfill_state_persistent
         WHERE completed_at IS NULL OR lease_token IS NOT NULL OR (status = 'failed') <> (error_message IS NOT NULL)""",
+    "the leader gives no sign of life": """
+        SELECT owner, since, heartbeat_at, resigned FROM scheduler_leader
+        WHERE resigned OR heartbeat_at < clock_timestamp() - interval '15 s'""",
     "somebody holds a transaction open": """
         SELECT pid, application_name, state, query FROM pg_stat_activity
         WHERE state LIKE 'idle in transaction%' AND clock_timestamp() - state_change > interval '5 s'""",

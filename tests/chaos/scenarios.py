@@ -52,6 +52,9 @@ class Scenario:
 UP, WORKERS, MORE = "up", ("worker-1", "worker-2"), ("up-2", "worker-3")
 """Who is there from the beginning, and who can be there too."""
 
+LEADER = "the leader"
+"""Whoever leads the schedules at that instant."""
+
 SLOW = "latency seconds=0.25 spread=0.2"
 FAULTS = (
     "reset chance=0.04",
@@ -61,8 +64,8 @@ FAULTS = (
     "cut after=0.9 chance=0.05",
     "limited retry_after=0.5 chance=0.1",
     "duplicates share=0.1 by=0",
-    "polygon error path=HALFA chance=0.7",
-    "binance error path=COIN chance=0.5",
+    "polygon error path=HALFA chance=0.4",
+    "binance error path=COIN chance=0.3",
     "trickle seconds=1 pieces=3 chance=0.05",
 )
 """What vendors do; none of it makes a true bar a false one for good."""
@@ -84,7 +87,7 @@ def drawn(seed: int) -> Scenario:
 
 def _act(lots: random.Random, *, embedded: bool) -> Act:
     kind = lots.choice([kind for kind in Kind if not (embedded and kind is Kind.RESTART_POSTGRES)])
-    who = {Kind.KILL: (UP, *WORKERS), Kind.FREEZE: (UP, *WORKERS), Kind.DOUBLE: MORE}.get(kind, ("",))
+    who = {Kind.KILL: (UP, LEADER, *WORKERS), Kind.FREEZE: (UP, *WORKERS), Kind.DOUBLE: MORE}.get(kind, ("",))
     shortest, longest = LASTING.get(kind, (0.5, 4.0))
     return Act(round(lots.uniform(0.5, 12), 1), kind, lots.choice(who), round(lots.uniform(shortest, longest), 1))
 
@@ -97,7 +100,7 @@ SHORT = (
             Act(1.5, Kind.KILL, "worker-1"),
             Act(2.0, Kind.FREEZE, "worker-2", FROZEN),
             Act(3.0, Kind.DOUBLE, "up-2", 20.0),
-            Act(5.0, Kind.KILL, UP),
+            Act(8.0, Kind.KILL, LEADER),
         ),
     ),
     Scenario(

@@ -22,7 +22,7 @@ from barhouse.flow.warehouse import opened
 from barhouse.store.embedded import running
 from tests.chaos import market
 from tests.chaos.processes import BARHOUSE, Program
-from tests.chaos.scenarios import MORE, UP, WORKERS, Act, Kind, Scenario
+from tests.chaos.scenarios import LEADER, MORE, UP, WORKERS, Act, Kind, Scenario
 from tests.chaos.servers import Cluster, Disk, kept
 from tests.chaos.watching import Watcher
 from tests.integration.embedded_servers import copy, small_disk
@@ -94,6 +94,17 @@ class Stage:
             self.ports[name] = free_port()
             command += ["--port", str(self.ports[name])]
         self.programs[name] = Program(name, command, environment, self.folder / f"{name}.log")
+
+    def leader(self) -> Program:
+        """The process that leads the schedules by what the database says, the first `up` if nobody does."""
+        try:
+            with psycopg.connect(self.url, connect_timeout=2) as connection:
+                owners = {owner for (owner,) in connection.execute("SELECT owner FROM scheduler_leader")}
+        except psycopg.OperationalError:
+            owners = set()
+        return next(
+            (each for each in self.programs.values() if each.wanted and each.owner in owners), self.programs[UP]
+        )
 
     def follow(self, faults: str) -> None:
         """Let the vendors follow another script."""
@@ -219,13 +230,14 @@ Steps = tuple[Callable[[], None], Callable[[], None]]
 
 
 def _kill(stage: Stage, act: Act) -> Steps:
-    program = stage.programs[act.who]
+    struck: list[Program] = []
 
     def kill() -> None:
+        struck.append(program := stage.leader() if act.who == LEADER else stage.programs[act.who])
         stage.killed.append((program.name, program.owner, time.time()))
         program.kill()
 
-    return kill, program.start
+    return kill, lambda: struck[0].start()
 
 
 def _freeze(stage: Stage, act: Act) -> Steps:
@@ -324,6 +336,8 @@ def _measure(stage: Stage, watcher: Watcher) -> None:
     for name, owner, killed in stage.killed:
         if (seconds := watcher.takeover(owner, killed)) is not None:
             stage.told.times.append((f"series of {name.split('-')[0]}", seconds))
+        if (seconds := watcher.succession(owner, killed)) is not None:
+            stage.told.times.append(("leader of the schedules", seconds))
     for act, gone, back in stage.outages:
         if (seconds := watcher.going_on(gone, back)) is not None:
             stage.told.times.append((f"after {act.kind}", seconds))

@@ -19,13 +19,17 @@ SELECT execution_id::text AS id, owner, status, extract(epoch FROM heartbeat_at)
 FROM backfill_state_persistent
 """
 
+LEADER = "SELECT owner FROM scheduler_leader WHERE NOT resigned AND heartbeat_at > clock_timestamp() - interval '4 s'"
+"""Who leads the schedules, and has just given a sign of life."""
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How the executions stood at an instant."""
+    """How the executions stood at an instant, and who led."""
 
     at: float
     executions: dict[str, dict[str, Any]]
+    leader: str | None = None
 
     def of(self, owner: str) -> set[str]:
         """The executions that a process was at."""
@@ -65,9 +69,11 @@ class Watcher:
             try:
                 with psycopg.connect(self.url, connect_timeout=2, row_factory=dict_row) as connection:
                     rows = connection.execute(STANDING.encode()).fetchall()
+                    leader = connection.execute(LEADER.encode()).fetchone()
             except psycopg.Error:
                 continue
-            self.looks.append(Look(time.time(), {row["id"]: row for row in rows}))
+            led = leader["owner"] if leader else None
+            self.looks.append(Look(time.time(), {row["id"]: row for row in rows}, led))
 
     def before(self, moment: float) -> Look:
         """The latest look until then."""
@@ -79,6 +85,13 @@ class Watcher:
         if not held:
             return None
         after = (look for look in self.looks if look.at > killed and not look.of(owner) & held)
+        return next((look.at - killed for look in after), None)
+
+    def succession(self, owner: str, killed: float) -> float | None:
+        """Seconds until another process led after the leader was killed; None if that was not the leader."""
+        if self.before(killed).leader != owner:
+            return None
+        after = (look for look in self.looks if look.at > killed and look.leader not in (None, owner))
         return next((look.at - killed for look in after), None)
 
     def going_on(self, gone: float, back: float) -> float | None:
