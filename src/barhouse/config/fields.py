@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     polygon_calls_per_minute: int = Field(
         default=5, ge=0, description="Calls a minute that the Polygon plan allows; 0 for a plan without a limit."
     )
+    polygon_end_of_day: bool = Field(
+        default=False, description="Whether the Polygon plan has bars at the end of the day: due 4 h after their close."
+    )
     egress: str = Field(
         default="here",
         min_length=1,

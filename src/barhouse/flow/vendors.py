@@ -12,14 +12,10 @@ from barhouse.config import Settings
 from barhouse.errors import RateLimited, Unauthorized
 from barhouse.flow import alerting
 from barhouse.resilience.pace import Allowance
-from barhouse.resilience.retry import Retry
 from barhouse.sources import configured
 from barhouse.sources.base import Source
 from barhouse.store import quotas
 from barhouse.store.postgres import Database
-
-PATIENCE = Retry().ceiling
-"""Seconds of quiet that are waited for; if a vendor wants more, the next source is asked."""
 
 
 def vendors(db: Database, settings: Settings) -> dict[str, Source]:
@@ -48,7 +44,7 @@ class Shared:
             await anyio.to_thread.run_sync(quotas.withdraw, self._db, ticket)
             raise self._refusal(told)
         while told.wait > 0:
-            if told.held > PATIENCE:
+            if told.held > self._allowance.patience:
                 await anyio.to_thread.run_sync(quotas.withdraw, self._db, ticket)
                 source = self._allowance.source
                 raise RateLimited(source, f"it wants no calls for {told.held:.0f} s", told.held)

@@ -52,13 +52,27 @@ class Guards:
     bulkhead: Bulkhead
 
 
-def guards(name: str, retry: Retry | None = None, *, at_once: int = AT_ONCE) -> Guards:
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a set around a vendor is made with."""
+
+    failure_share: float = 0.5
+    recovery: float = 60.0
+    calls_a_second: float = SENDS_A_SECOND
+    at_once: int = AT_ONCE
+
+
+USUAL = Measures()
+
+
+def guards(name: str, retry: Retry | None = None, measures: Measures = USUAL) -> Guards:
     """A set for the vendor called `name`, which nobody else uses."""
+    pace = measures.calls_a_second
     return Guards(
-        CircuitBreaker(name, counts=fails),
-        RateLimiter(name, SENDS_A_SECOND, 1.0),
+        CircuitBreaker(name, measures.failure_share, measures.recovery, counts=fails),
+        RateLimiter(name, pace, 1.0, max(1, round(pace))),
         replace(retry or Retry(), name=name),
-        Bulkhead(name, at_once),
+        Bulkhead(name, measures.at_once),
     )
 
 
@@ -114,12 +128,14 @@ class ResilienceManager:
         """Room for `max_concurrent` calls at a time, each of which may take `timeout` seconds, waiting included."""
         return self._kept(self._bulkheads, Bulkhead(name, max_concurrent, timeout))
 
-    def register_vendor(self, name: str, kind: object, retry: Retry | None = None, *, at_once: int = AT_ONCE) -> Guards:
+    def register_vendor(
+        self, name: str, kind: object, retry: Retry | None = None, measures: Measures = USUAL
+    ) -> Guards:
         """The set around all calls to a vendor; `kind` says which: at another address it has failed nobody yet."""
         with self._lock:
-            kind = (kind, retry, at_once)
+            kind = (kind, retry, measures)
             if name not in self._vendors or self._vendors[name][0] != kind:
-                self._vendors[name] = (kind, made := guards(name, retry, at_once=at_once))
+                self._vendors[name] = (kind, made := guards(name, retry, measures))
                 self._breakers[name], self._limiters[name] = made.breaker, made.limiter
                 self._retries[name], self._bulkheads[name] = made.retry, made.bulkhead
             return self._vendors[name][1]

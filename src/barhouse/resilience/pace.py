@@ -17,7 +17,8 @@ MINUTE = 61.0
 class Allowance:
     """What a vendor allows whom: `most` sends in any `window` seconds, or weight in a minute `by_the_clock`.
 
-    `holder` is whom it counts for: the hash of a key, or the name of an address. 0 is no limit.
+    `holder` is whom it counts for: the hash of a key, or the name of an address. 0 is no limit. If the vendor wants
+    more than `patience` seconds of quiet, the next source is asked.
     """
 
     source: str
@@ -25,6 +26,7 @@ class Allowance:
     most: int
     window: float = MINUTE
     by_the_clock: bool = False
+    patience: float = 300.0
 
 
 class Turns(Protocol):

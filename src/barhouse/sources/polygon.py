@@ -96,7 +96,7 @@ class Polygon(Asking):
     """The source behind a Polygon key; both hosts are the same service."""
 
     name = NAME
-    delay = timedelta(minutes=15)
+    delay: timedelta
 
     def __init__(
         self,
@@ -106,9 +106,11 @@ class Polygon(Asking):
         timeout: float = 30.0,
         guard: Guards | None = None,
         pace: Turns | None = None,
+        delay: timedelta = timedelta(minutes=15),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self.delay = delay
         self._clock = clock
         self._http = Http(
             NAME,
