@@ -319,7 +319,7 @@ def test_the_status_adds_up(api: TestClient) -> None:
 
 def test_a_server_that_lives_and_can_serve_says_so(api: TestClient) -> None:
     assert asked(api, "/health") == {"status": "ok"}
-    assert asked(api, "/ready") == {"status": "ready", "missing": []}
+    assert asked(api, "/ready") == {"status": "ready", "missing": [], "scheduler": "away"}
 
 
 def test_a_server_that_lacks_a_migration_is_not_ready(database_url: str) -> None:
@@ -329,7 +329,7 @@ def test_a_server_that_lacks_a_migration_is_not_ready(database_url: str) -> None
         response = api.get("/ready")
 
     assert response.status_code == 503
-    assert response.json() == {"status": "not ready", "missing": ["migration feature:atr"]}
+    assert response.json() == {"status": "not ready", "missing": ["migration feature:atr"], "scheduler": "away"}
 
 
 def test_without_its_database_a_server_lives_but_is_not_ready(server: Server) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from barhouse.alerts import channels
 from barhouse.api.monitoring import ALERTS, HEALTH, Alerts, HealthAnswer
-from barhouse.cli.watch import following
 from barhouse.flow.alerting import deliver
 from barhouse.flow.health import health_run
-from barhouse.model import moment
 from barhouse.store.postgres import Database
 from tests.contract.test_api import client
 from tests.integration.test_alerts import fail, hooks
@@ -53,18 +49,6 @@ def test_alerts_are_served_with_who_was_told(db: Database) -> None:
 def test_the_examples_are_answers() -> None:
     assert HealthAnswer.model_validate(HEALTH).model_dump(mode="json") == HEALTH
     assert Alerts.model_validate(ALERTS).model_dump(mode="json") == ALERTS
-
-
-@pytest.mark.parametrize(
-    ("now", "due"),
-    [
-        ("2026-11-02T00:00:00Z", "2026-11-02T06:00:00Z"),
-        ("2026-11-02T05:59:59.9Z", "2026-11-02T06:00:00Z"),
-        ("2026-11-02T18:30:00Z", "2026-11-03T00:00:00Z"),
-    ],
-)
-def test_health_runs_are_due_every_six_hours(now: str, due: str) -> None:
-    assert following(moment(now)) == moment(due)
 
 
 def test_nobody_is_told_where_nobody_is_named() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import orjson
 import psycopg
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from barhouse.api.deps import Stored
 from barhouse.api.errors import SOON
 from barhouse.flow.warehouse import COLUMNS
+from barhouse.store import schedules
 from barhouse.store.migrate import pending, unknown
 from barhouse.store.postgres import Database
 
@@ -25,18 +26,28 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/ready", summary="Whether the warehouse can be read", responses={503: {"description": "Not yet"}})
-def ready(db: Stored) -> Response:
-    """Says whether the database answers and its schema is the one we know; 503 with what is missing if not."""
-    missing = _missing(db)
-    answer = {"status": "not ready" if missing else "ready", "missing": missing}
+def ready(request: Request, db: Stored) -> Response:
+    """Says whether the database answers and its schema is the one we know; 503 with what is missing if not.
+
+    Says too whether a scheduler runs anywhere; it is missed only where this process is to run one.
+    """
+    missing, scheduler = _missing(db)
+    if getattr(request.app.state, "is_scheduling", False) and not scheduler:
+        missing.append("scheduler")
+    told = {"status": "not ready" if missing else "ready", "missing": missing}
+    answer = told | {"scheduler": "running" if scheduler else "away"}
     return Response(orjson.dumps(answer), 503 if missing else 200, SOON if missing else None, "application/json")
 
 
-def _missing(db: Database) -> list[str]:
-    """What is not there; asked on a connection of its own, since a pool would wait for one to come back."""
+def _missing(db: Database) -> tuple[list[str], bool]:
+    """What is not there, and whether a scheduler runs.
+
+    Asked on a connection of its own, since a pool would wait for one to come back.
+    """
     try:
         with psycopg.connect(db.url, connect_timeout=PATIENCE, autocommit=True) as connection:
             newer = [f"a Barhouse that knows migration {name}" for name in unknown(connection)]
-            return newer + [f"migration {name}" for name in pending(connection, COLUMNS)]
+            older = [f"migration {name}" for name in pending(connection, COLUMNS)]
+            return newer + older, not older and schedules.standing(connection).running
     except psycopg.OperationalError:
-        return ["database"]
+        return ["database"], False

@@ -13,11 +13,10 @@ from barhouse.api.app import create
 from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, listening, serve
-from barhouse.cli.watch import watching
 from barhouse.flow import instruments
 from barhouse.flow.jobs import catch_up
 from barhouse.flow.warehouse import opened
-from barhouse.scheduler.worker import working
+from barhouse.scheduler.engine import running
 
 
 def up(
@@ -36,11 +35,12 @@ def up(
     given = {"host": host, "port": port, "insecure": insecure or None}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     app = create(settings)
+    app.state.is_scheduling = True
     with listening(settings.host, [settings.port]) as listener, opened(settings) as db:
         tracked = instruments.tracked(db)
         console.print(f"Dashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
         if not tracked:
             console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01[/]")
         catch_up(db, datetime.now(UTC), by="up")
-        with working(db, settings), watching(db, settings):
+        with running(db, settings):
             serve(app, listener)

@@ -74,6 +74,12 @@ def correct(db: Database, allowance: Allowance, used: int) -> None:
         connection.execute(query.correct, asked)
 
 
+def of_today(connection: Connection, source: str, holder: str) -> tuple[int, int]:
+    """How many calls of today left for a key or an address, and how many of them were too many."""
+    row = connection.execute(query.of_today, {"source": source, "holder": holder}).fetchone()
+    return row or (0, 0)
+
+
 def standing(db: Database) -> list[dict[str, Any]]:
     """How each quota stands now."""
     with db.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from barhouse.store.queries import queries
@@ -223,6 +223,12 @@ def left_open(connection: Connection) -> list[Name]:
 def close(connection: Connection, name: str, result: Mapping[str, Any]) -> None:
     """Write down what came of what the leader did itself."""
     connection.execute(query.close, {"name": name, "result": Jsonb(result)})
+
+
+def last_backfill(connection: Connection) -> dict[str, Any] | None:
+    """What the last daily backfill that has ended came to; None before the first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.last_backfill).fetchone()
 
 
 def classes(connection: Connection) -> dict[str, str]:

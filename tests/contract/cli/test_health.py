@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from pydantic import SecretStr
-
-from barhouse.cli.watch import watching
-from barhouse.config import Settings
 from barhouse.flow.health import health_history
 from barhouse.store import incidents
 from barhouse.store.postgres import Database
@@ -99,11 +93,3 @@ def test_a_killed_sender_is_followed_by_another_with_the_same_message(
     assert [each["event"] for each in there.messages] == ["opened", "opened"]
     assert len({each["id"] for each in there.messages}) == 1
     assert [each["status"] for each in incidents.listed_incidents(db)] == ["delivered"]
-
-
-def test_the_health_run_can_be_switched_off(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("health_enabled", "false")
-    before = threading.active_count()
-
-    with watching(db, Settings(database_url=SecretStr(db.url))):
-        assert threading.active_count() == before

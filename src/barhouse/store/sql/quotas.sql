@@ -109,6 +109,12 @@ WHERE source = %(source)s AND holder = %(holder)s
   AND leaves_at >= date_trunc('minute', clock_timestamp()) AND leaves_at <= clock_timestamp()
 HAVING coalesce(sum(weight), 0) < %(used)s;
 
+-- name: of_today
+-- How many calls of today left for a key or an address, and how many of them were too many.
+SELECT sends, refusals
+FROM vendor_quota
+WHERE source = %(source)s AND holder = %(holder)s AND day = (now() AT TIME ZONE 'UTC')::date;
+
 -- name: standing
 -- How much of each quota is used, until when the vendor wants quiet, and how many calls of today were too many.
 SELECT q.source, left(q.holder, 12) AS holder, nullif(q.most, 0) AS "limit", q.seconds AS window_seconds, q.by_the_clock,

@@ -154,6 +154,16 @@ LEFT JOIN schedule f ON f.name = s.follows AND f.enabled
 LEFT JOIN LATERAL (SELECT status FROM job_state j WHERE j.job_id = s.job_id) AS j ON true
 ORDER BY array_position(%(order)s::text[], s.name);
 
+-- name: last_backfill
+-- What the last daily backfill that has ended came to.
+SELECT r.successful_symbols AS success, r.failed_symbols AS failed, r.total_records_processed AS total_records,
+       r.completed_at AS timestamp, r.successful_symbols + r.failed_symbols AS symbols_processed
+FROM job j
+JOIN scheduler_run r ON r.execution_id = j.run_id
+WHERE j.requested_by = 'schedule:backfill' AND r.completed_at IS NOT NULL
+ORDER BY r.completed_at DESC, j.created_at DESC
+LIMIT 1;
+
 -- name: classes
 -- Which symbols are fetched before others.
 SELECT symbol, class FROM refresh_class ORDER BY symbol;
