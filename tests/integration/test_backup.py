@@ -238,6 +238,14 @@ def test_a_copy_that_is_not_what_was_there_never_takes_its_place(path: Path, ful
     assert databases(server) == there
 
 
+def test_a_copy_that_would_fill_the_disk_of_the_bars_is_not_begun(path: Path, tmp_path: Path) -> None:
+    manifest = backups.read(path)
+    backups.seal(path, replace(manifest, content=replace(manifest.content, bytes=1 << 60)))
+
+    with pytest.raises(BackupFailed, match="MB are free"):
+        restore(path, None, tmp_path / "embedded", report=silent)
+
+
 @pytest.mark.every_server
 def test_bars_are_replaced_only_on_demand_and_kept_under_another_name(path: Path, target: str, server: Server) -> None:
     restored(path, target)

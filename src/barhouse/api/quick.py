@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from barhouse.errors import AmbiguousSymbol, DatabaseUnavailable
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
 from barhouse.store import instruments, reading
-from barhouse.store.postgres import LIVELY
+from barhouse.store.postgres import LIVELY, RECONNECTING
 from barhouse.store.reading import Selection
 
 CONNECTIONS = 4
@@ -38,6 +38,7 @@ class Quick:
             min_size=1,
             max_size=CONNECTIONS,
             timeout=timeout,
+            reconnect_timeout=RECONNECTING,
             open=False,
             configure=_in_utc,
             kwargs={"autocommit": True, "application_name": "barhouse", "cursor_factory": AsyncRawCursor, **LIVELY},

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -25,6 +27,9 @@ from barhouse.store.migrate import ledger
 from barhouse.store.postgres import unavailable
 from barhouse.store.server import state
 from barhouse.store.tools import Tools
+
+SPARE = 200 << 20
+"""Bytes that stay free on the disk of an embedded PostgreSQL, whatever is tried there."""
 
 Report = Callable[[str, int, int | None], object]
 """Is told what is done, how far that is, and of how much where that is known; bytes, or tables."""
@@ -50,21 +55,40 @@ def backup(
     only so many backups stay. BackupFailed, Conflict (409).
     """
     given = settings.database_url.get_secret_value() if settings.database_url else None
-    try:
-        with serving(given, settings.data_dir) as url, backups.written(folder, now) as (partial_, final):
-            using = tools.tools(url, settings.data_dir)
-            manifest = _write(using, url, partial_, now, report)
-            if verify:
-                with databases.administered(url) as admin, databases.scratch(admin, url) as scratch:
-                    loaded(using, scratch, partial_, manifest, report)
-    except psycopg.Error as cause:
-        raise DatabaseUnavailable(unavailable(cause) or f"PostgreSQL refused: {cause}") from cause
-    except OSError as cause:
-        raise BackupFailed(
-            f"{cause.filename or folder} cannot be written: {cause.strerror}; nothing is left"
-        ) from cause
+    embedded = settings.data_dir if given is None else None
+    with in_words(folder), serving(given, settings.data_dir) as url, backups.written(folder, now) as (place, final):
+        using = tools.tools(url, settings.data_dir)
+        manifest = _write(using, url, place, now, report)
+        if verify:
+            require_room(embedded, manifest)
+            with databases.administered(url) as admin, databases.scratch(admin, url) as scratch:
+                loaded(using, scratch, place, manifest, report)
     removed = backups.rotate(folder, keep) if keep else []
     return Saved(final, manifest, backups.size(final / DUMP), verify, removed)
+
+
+@contextmanager
+def in_words(folder: Path) -> Iterator[None]:
+    """Say in one line what PostgreSQL or the operating system refuses."""
+    try:
+        yield
+    except psycopg.Error as cause:
+        said = str(cause).partition("\n")[0]
+        raise DatabaseUnavailable(unavailable(cause) or f"PostgreSQL refused: {said}") from cause
+    except OSError as cause:
+        raise BackupFailed(f"{cause.filename or folder} cannot be used: {cause.strerror}") from cause
+
+
+def require_room(data_dir: Path | None, manifest: Manifest) -> None:
+    """See to it that a copy fits beside what is in an embedded PostgreSQL: on a full disk that would stop for all."""
+    if data_dir is None:
+        return
+    needed, free = 2 * manifest.content.bytes + SPARE, shutil.disk_usage(data_dir).free
+    if needed > free:
+        raise BackupFailed(
+            f"A copy of the warehouse and its log need {needed / 1e6:,.0f} MB beside it, {free / 1e6:,.0f} MB are free "
+            f"in {data_dir}: free some space"
+        )
 
 
 def _write(using: Tools, url: str, folder: Path, now: datetime, report: Report) -> Manifest:

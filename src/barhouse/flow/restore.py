@@ -11,15 +11,14 @@ from pathlib import Path
 import psycopg
 from psycopg import Connection
 
-from barhouse.errors import Conflict, DatabaseUnavailable, MigrationError
-from barhouse.flow.backup import Report, loaded
+from barhouse.errors import Conflict, MigrationError
+from barhouse.flow.backup import Report, in_words, loaded, require_room
 from barhouse.flow.warehouse import COLUMNS
 from barhouse.store import backups, databases, executions, queue, tools
 from barhouse.store.backups import Manifest
 from barhouse.store.databases import Holdings
 from barhouse.store.embedded import serving
 from barhouse.store.migrate import agree, migrate
-from barhouse.store.postgres import unavailable
 
 NOTHING = Holdings(bars=False, anything=False)
 
@@ -45,16 +44,14 @@ def restore(
     manifest = backups.read(folder)
     _require_known(manifest.content.ledger, manifest.barhouse)
     backups.check(folder, manifest, partial(report, "Checked"))
-    try:
-        with serving(database_url, data_dir) as url, databases.administered(url) as admin:
-            name = databases.name_of(url)
-            _require_free(admin, url, name, replace=replace)
-            with databases.scratch(admin, url) as scratch:
-                loaded(tools.tools(scratch, data_dir), scratch, folder, manifest, report)
-                _revive(scratch)
-                aside = _swap(admin, url, name, replace=replace)
-    except psycopg.Error as cause:
-        raise DatabaseUnavailable(unavailable(cause) or f"PostgreSQL refused: {cause}") from cause
+    with in_words(folder), serving(database_url, data_dir) as url, databases.administered(url) as admin:
+        name = databases.name_of(url)
+        _require_free(admin, url, name, replace=replace)
+        require_room(data_dir if database_url is None else None, manifest)
+        with databases.scratch(admin, url) as scratch:
+            loaded(tools.tools(scratch, data_dir), scratch, folder, manifest, report)
+            _revive(scratch)
+            aside = _swap(admin, url, name, replace=replace)
     return Restored(name, aside, manifest)
 
 

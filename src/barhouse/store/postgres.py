@@ -27,6 +27,12 @@ FRAME_CONNECTIONS = 4
 LIVELY = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """How a connection notices within some 25 s that its server's machine is gone, where the system alone takes hours."""
 
+RECONNECTING = 3.0
+"""Seconds after which a pool gives up to connect, and the next request begins anew.
+
+Its pauses double: without that it would find a server that is back only after as long as that was away.
+"""
+
 WENT_AWAY = "PostgreSQL went away in the middle of a request"
 
 REFUSALS = {
@@ -72,6 +78,7 @@ class Database:
                     min_size=1,
                     max_size=8,
                     timeout=self._timeout,
+                    reconnect_timeout=RECONNECTING,
                     open=True,
                     check=ConnectionPool.check_connection,
                     kwargs={"autocommit": True, "application_name": "barhouse", **LIVELY},
