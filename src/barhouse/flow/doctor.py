@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,7 +22,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from barhouse.calendar import Calendar
-from barhouse.config import Settings
+from barhouse.config import Settings, file
+from barhouse.config.loading import doubts
 from barhouse.errors import BarhouseError, RequestRefused, SourceError, Unauthorized, UnknownAtSource
 from barhouse.flow.warehouse import COLUMNS
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
@@ -67,6 +68,7 @@ class Finding:
 def examine(settings: Settings, now: datetime) -> Iterator[Finding]:
     """One finding after the other, as soon as it is known."""
     yield python(sys.version_info[:3])
+    yield from told(file.place(), doubts())
     embedded = settings.database_url is None
     if embedded:
         yield data_dir(settings.data_dir)
@@ -84,6 +86,14 @@ def python(found: tuple[int, ...]) -> Finding:
     if found >= OLDEST_PYTHON:
         return Finding("Python", State.OK, version)
     return Finding("Python", State.FAIL, version, "install Python 3.11 or newer")
+
+
+def told(path: Path | None, doubtful: Sequence[str]) -> Iterator[Finding]:
+    """Where the settings come from, and what of that is hardly meant so."""
+    where = "flags, the environment and defaults" if path is None else f"flags, the environment, {path} and defaults"
+    yield Finding("settings", State.OK, f"from {where}; barhouse config show tells which")
+    for doubt in doubtful:
+        yield Finding("settings", State.WARN, doubt, "see docs/configuration.md")
 
 
 def data_dir(path: Path) -> Finding:

@@ -43,7 +43,7 @@ def test_what_is_in_order_is_ok_and_status_0(barhouse: Barhouse) -> None:
 
     assert told.exit_code == 0, told.output
     found = marks(told.stdout)
-    assert set(found) == {"Python", "database", "migrations", "clock", "binance", "yahoo", "port"}
+    assert set(found) == {"Python", "settings", "database", "migrations", "clock", "binance", "yahoo", "port"}
     assert set(found.values()) == {"ok"}
 
 
@@ -55,6 +55,20 @@ def test_a_first_start_has_nothing_to_complain_about_and_nothing_is_made(barhous
     assert told.exit_code == 0, told.output
     assert marks(told.stdout)["data directory"] == "ok"
     assert not home.parent.exists()
+
+
+def test_settings_that_others_may_read_are_a_warning(barhouse: Barhouse, tmp_path: Path) -> None:
+    file = tmp_path / "barhouse.toml"
+    file.write_text('alert_secret = "s3cr3t"\n', encoding="utf-8")
+    file.chmod(0o644)
+
+    with vendor(answering()) as there:
+        told = barhouse("doctor", BARHOUSE_CONFIG=str(file), BARHOUSE_PROT="1", **urls(there))
+
+    assert told.exit_code == 0, told.output
+    assert marks(told.stdout)["settings"] == "warn"
+    words = " ".join(told.stdout.split())
+    assert f"chmod 600 {file}" in words and "BARHOUSE_PORT" in words and "s3cr3t" not in words
 
 
 def test_no_vendor_within_reach_fails_soon(barhouse: Barhouse) -> None:
