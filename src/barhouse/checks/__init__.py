@@ -5,6 +5,7 @@ from barhouse.checks.doubles import doubles
 from barhouse.checks.gaps import GAPS, gaps
 from barhouse.checks.history import flag
 from barhouse.checks.outliers import OUTLIERS, outliers
+from barhouse.checks.overdue import NEWEST, overdue
 from barhouse.checks.past import LOOK_BACK
 from barhouse.checks.place import placed
 from barhouse.checks.registry import Check, Kind, Severity, check, registry
@@ -17,6 +18,7 @@ __all__ = [
     "GAPS",
     "GOOD_ENOUGH",
     "LOOK_BACK",
+    "NEWEST",
     "OUTLIERS",
     "STALE",
     "Check",
@@ -31,6 +33,7 @@ __all__ = [
     "gaps",
     "market_time",
     "outliers",
+    "overdue",
     "placed",
     "registry",
     "regraded",

@@ -11,8 +11,6 @@ from psycopg import Connection
 
 from barhouse import checks
 from barhouse.flow import sessions
-from barhouse.flow.standing import DELAY
-from barhouse.model import INSTANT
 from barhouse.store import enrichment
 from barhouse.store.enrichment import Kept, Standing
 from barhouse.store.postgres import Database
@@ -36,10 +34,10 @@ def _timed(db: Database, rows: Iterable[Kept], now: datetime) -> Iterable[tuple[
     for (exchange, timeframe), group in groupby(rows, key=lambda row: (row.exchange, row.timeframe)):
         own = {row.instrument: row for row in group if row.newest}
         calendar = sessions.calendar(db, exchange)
-        times = [(key, row.newest) for key, row in own.items()]
-        bars = pl.DataFrame(times, schema={"instrument": pl.Int32, "time": INSTANT}, orient="row")
-        located = calendar.located(bars, timeframe).select("instrument", "time", "closes")
-        stale = checks.stale(located, calendar=calendar, timeframe=timeframe, delay=DELAY, now=now)
+        times = [(key, row.newest, row.delay) for key, row in own.items()]
+        bars = pl.DataFrame(times, schema=checks.NEWEST, orient="row")
+        located = calendar.located(bars, timeframe).select(*checks.NEWEST, "closes")
+        stale = checks.overdue(located, calendar=calendar, timeframe=timeframe, now=now)
         overdue = dict(stale.select("instrument", "overdue_seconds").iter_rows())
         for key, close in located.select("instrument", "closes").iter_rows():
             yield own[key], close, overdue.get(key, 0.0)

@@ -13,7 +13,6 @@ from barhouse.calendar import Calendar
 from barhouse.checks.staleness import market_time
 from barhouse.errors import InvalidParameter
 from barhouse.flow import sessions
-from barhouse.flow.standing import DELAY
 from barhouse.model import INSTANT, Span, Timeframe, at
 from barhouse.store import freshness, runs
 from barhouse.store.freshness import Freshness, Watched
@@ -94,31 +93,31 @@ def _staleness(own: Sequence[Watched], calendar: Calendar, timeframe: Timeframe,
     passed = market_time(pl.Series([*since, now], dtype=INSTANT), calendar)
     seconds = ((passed[-1] - passed).dt.total_microseconds() / 1e6).to_list()[:-1]
     return [
-        None if _edge(each) == (None, None) else (each.staleness or 0.0) + grown
+        None if _edge(each)[:2] == (None, None) else (each.staleness or 0.0) + grown
         for each, grown in zip(own, seconds, strict=True)
     ]
 
 
-Edge = tuple[datetime | None, datetime | None]
+Edge = tuple[datetime | None, datetime | None, timedelta]
 
 
 def _edge(each: Watched) -> Edge:
     """Where the features end: at their newest bar, or, where there is none to see, when they were computed."""
-    return (each.newest, None) if each.newest else (None, each.last_computed_at)
+    return (each.newest, None, each.delay) if each.newest else (None, each.last_computed_at, each.delay)
 
 
 def _due(
-    newest: datetime | None, computed: datetime | None, calendar: Calendar, timeframe: Timeframe
+    newest: datetime | None, computed: datetime | None, delay: timedelta, calendar: Calendar, timeframe: Timeframe
 ) -> datetime | None:
     """When the first bar is due that is not in the features; None where there are none."""
     if newest:
         slots = calendar.expected(timeframe, Span(newest, newest + REACH)).filter(pl.col("time") > at(newest))
     elif computed:
         around = calendar.expected(timeframe, Span(computed - REACH, computed + REACH))
-        slots = around.filter(pl.col("closes") + DELAY > at(computed))
+        slots = around.filter(pl.col("closes") + delay > at(computed))
     else:
         return None
-    return None if slots.is_empty() else slots["closes"][0] + DELAY
+    return None if slots.is_empty() else slots["closes"][0] + delay
 
 
 def _since(each: Watched, due: datetime | None, now: datetime) -> datetime:

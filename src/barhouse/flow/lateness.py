@@ -16,8 +16,7 @@ from barhouse.errors import UnknownCalendar
 from barhouse.flow import causes, sessions
 from barhouse.flow.causes import KINDS, Look
 from barhouse.flow.judging import LATE
-from barhouse.flow.standing import DELAY
-from barhouse.model import INSTANT, Timeframe
+from barhouse.model import Timeframe
 from barhouse.store import anomalies, health
 from barhouse.store.anomalies import Checked
 from barhouse.store.health import Newest
@@ -77,10 +76,10 @@ def _judged(db: Database, series: Iterable[Newest], now: datetime) -> dict[Timef
     kinds = groupby(series, key=lambda each: (each.series.instrument.exchange, each.series.timeframe))
     for (exchange, timeframe), group in kinds:
         calendar = sessions.calendar(db, exchange)
-        times = [(each.series.instrument.number, each.time) for each in group]
-        bars = pl.DataFrame(times, schema={"instrument": pl.Int32, "time": INSTANT}, orient="row")
-        located = calendar.located(bars, timeframe).select("instrument", "time", "closes")
-        judged[timeframe].append(checks.stale(located, calendar=calendar, timeframe=timeframe, delay=DELAY, now=now))
+        times = [(each.series.instrument.number, each.time, each.delay) for each in group]
+        bars = pl.DataFrame(times, schema=checks.NEWEST, orient="row")
+        located = calendar.located(bars, timeframe).select(*checks.NEWEST, "closes")
+        judged[timeframe].append(checks.overdue(located, calendar=calendar, timeframe=timeframe, now=now))
     return judged
 
 

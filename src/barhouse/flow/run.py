@@ -31,6 +31,7 @@ from barhouse.store.enrichment import Ended
 from barhouse.store.executions import BEAT, State
 from barhouse.store.postgres import Database
 from barhouse.store.runs import Status, Told
+from barhouse.store.sources import delay
 
 log = structlog.get_logger()
 
@@ -75,6 +76,7 @@ async def bring(
     """
     if not wanted:
         return []
+    await anyio.to_thread.run_sync(_tell_delays, db, sources)
     run = await anyio.to_thread.run_sync(_begin, db, wanted, task, now or datetime.now(UTC))
     try:
         with _alive(run):
@@ -88,6 +90,12 @@ async def bring(
     if task is None:
         await anyio.to_thread.run_sync(_end, run)
     return outcomes
+
+
+def _tell_delays(db: Database, sources: Mapping[str, Source]) -> None:
+    """What is due by now is counted in processes that know nothing of plans and their sources."""
+    with db.connection() as connection:
+        delay(connection, {source.name: source.delay for source in sources.values()})
 
 
 def _begin(db: Database, wanted: Sequence[Wanted], task: Task | None, now: datetime) -> Run:

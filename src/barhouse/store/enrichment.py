@@ -66,6 +66,8 @@ class Kept(NamedTuple):
     counts: bool
     newest: datetime | None
     error: str | None
+    delay: timedelta | None
+    """How long after its close the source of that bar has one."""
 
 
 class Held(NamedTuple):

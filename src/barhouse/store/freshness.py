@@ -48,6 +48,8 @@ class Watched:
     """Seconds, as somebody told `at` an instant; None where the bars have to tell."""
     at: datetime | None
     newest: datetime | None
+    delay: timedelta
+    """How long after its close the source of that bar has one."""
 
 
 def update_feature_freshness(

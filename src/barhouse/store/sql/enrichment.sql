@@ -16,12 +16,12 @@ SET backfill_job_id = excluded.backfill_job_id, status = excluded.status, error_
 -- name: series
 -- The series of some instruments, their newest bars, why their last run failed; tracked ones count, or all if none is.
 SELECT i.id, i.exchange, t.name, s.tracked OR NOT bool_or(s.tracked) OVER (PARTITION BY i.id) AS counts, newest.time,
-       ended.error
+       ended.error, newest.delay
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
 LEFT JOIN LATERAL (
-    SELECT b.time FROM bar b
+    SELECT b.time, src.delay FROM bar b JOIN source src ON src.code = b.source
     WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming AND NOT b.extended
     ORDER BY b.time DESC LIMIT 1
 ) AS newest ON true

@@ -17,7 +17,8 @@ WITH watched AS (
     WHERE s.tracked
 )
 SELECT i.id, symbol, asset_class, coalesce(i.exchange, ''), timeframe, f.last_computed_at,
-       coalesce(f.data_point_count, 0), f.staleness_seconds, f.updated_at, newest.time
+       coalesce(f.data_point_count, 0), f.staleness_seconds, f.updated_at, newest.time,
+       coalesce(bar.delay, interval '15 minutes')
 FROM watched
 LEFT JOIN feature_freshness f USING (symbol, asset_class, timeframe)
 LEFT JOIN instrument i USING (symbol, asset_class)
@@ -25,6 +26,10 @@ LEFT JOIN timeframe t ON t.name = timeframe
 LEFT JOIN LATERAL (
     SELECT max(time) AS time FROM bar_feature b WHERE b.instrument = i.id AND b.timeframe = t.code
 ) AS newest ON true
+LEFT JOIN LATERAL (
+    SELECT src.delay FROM bar b JOIN source src ON src.code = b.source
+    WHERE b.instrument = i.id AND b.timeframe = t.code AND b.time = newest.time
+) AS bar ON true
 WHERE coalesce(i.active, true) AND (%(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s))
 ORDER BY i.exchange, timeframe, symbol, asset_class;
 
