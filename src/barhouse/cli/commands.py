@@ -46,6 +46,9 @@ VERBS = {
     "alerts": Verb("alerts", "alerts", "Show what people were told, and try whether they can be reached."),
     "status": Verb("status", "status", "Show what is stored, and what is missing of it."),
     "jobs": Verb("jobs", "jobs", "Show what was asked for and how far it is; end it, or try again what failed."),
+    "schedule": Verb(
+        "schedule", "schedule", "Show what comes when and who sees to it; pause it, resume it, or run it now."
+    ),
     "worker": Verb("worker", "worker", "Do what jobs ask for, beside other workers on the same database."),
     "backup": Verb(
         "backup",
