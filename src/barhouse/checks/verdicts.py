@@ -82,6 +82,9 @@ AWAY = 0.5
 BUSY, BUSY_SIGMAS, BUSY_STIR = 1.3, 2.0, 6.0
 """On a day with more volume that went its way by more sigmas a wick must be so many times that: 6 May 2010 was real."""
 
+LOST, LOST_STIR = 10.0, 3.0
+"""Times the ranges of these days from which on less is enough then: no low of 24 August 2015 was beyond 9.4."""
+
 FAR = 0.15
 """A close that far off is wrong even if the high or low of its bar went along."""
 
@@ -210,7 +213,9 @@ def _at_the_end() -> pl.Expr:
 def wick() -> pl.Expr:
     """Whether the open, the high or the low is far off, on a day and in days that are else calm."""
     idle = (pl.col("times") <= IDLE).fill_null(value=False) & (pl.col("field") != "open")
-    own = pl.when(_busy()).then(BUSY_STIR).when(idle).then(IDLE_OWN_STIR).otherwise(OWN_STIR) * pl.col("own_move")
+    lost = pl.col("reach") >= LOST * pl.col("calm")
+    busy = pl.when(lost).then(LOST_STIR).otherwise(BUSY_STIR)
+    own = pl.when(_busy()).then(busy).when(idle).then(IDLE_OWN_STIR).otherwise(OWN_STIR) * pl.col("own_move")
     stir = pl.max_horizontal(pl.when(idle).then(IDLE_STIR).otherwise(STIR) * pl.col("calm"), own)
     off = pl.max_horizontal(LEAST, pl.when(idle).then(IDLE_SIGMAS).otherwise(SIGMAS) * pl.col("sigma"))
     usual = pl.when(idle).then(IDLE_SIGMAS).otherwise(WICK_SIGMAS) * pl.col("sigma")

@@ -35,6 +35,17 @@ def test_a_low_beyond_all_that_a_panic_leaves_needs_very_much_volume_to_be_real(
     assert faults(found(with_bar(ibm(), ROW, low=low, volume=traded(times)))) == verdicts
 
 
+@pytest.mark.parametrize(("share", "verdicts"), [(0.84, [(time(ROW), "low", "bad_tick")]), (0.87, [])])
+def test_a_low_beyond_the_worst_panic_is_a_slip_also_on_a_day_that_fell(
+    share: float, verdicts: list[tuple[object, ...]]
+) -> None:
+    # A fall by four sigmas with some volume; the lows are 12 and 9 times the ranges of these days
+    close = float(ibm()["close"][ROW - 1])
+    fallen = {"open": 0.995 * close, "high": close, "low": share * close, "close": 0.962 * close}
+
+    assert faults(found(with_bar(ibm(), ROW, **fallen, volume=traded(1.45)))) == verdicts
+
+
 @pytest.mark.parametrize("night", [0.96, 1.0, 1.04])
 def test_a_missed_split_is_found_also_when_the_night_moved_the_price(night: float) -> None:
     split = scaled(ibm(), 0, ROW - 1, 4.0 / night)
