@@ -55,6 +55,9 @@ class AlertRules(Part):
     vendor_down: AlertRule = Field(
         default=AlertRule(severity="critical", threshold=4), description="Fetches that fail in a row at one vendor."
     )
+    key_refused: AlertRule = Field(
+        default=AlertRule(severity="critical", threshold=0), description="A key that its vendor refuses, told at once."
+    )
     fetch_success: RateRule = Field(
         default=RateRule(severity="warning", threshold=95), description="Fetches that succeed, in percent."
     )
