@@ -43,7 +43,9 @@ def checks_million() -> Figure:
     with _filled() as db:
         keys = [each.instrument.number for each in series_of(db, SERIES)]
         told: list[int] = []
-        mine, top, ratio = in_turn(lambda: told.append(_judged(db, keys)), lambda: quality.bars(db, keys, [Timeframe.M1]))
+        mine, top, ratio = in_turn(
+            lambda: told.append(_judged(db, keys)), lambda: quality.bars(db, keys, [Timeframe.M1])
+        )
         again = [seconds(lambda: sweep(db, series_of(db, SERIES), now=NOW)) for _ in range(2)]
         details = {"bars": MILLION, "times_reading": 1 / ratio, "found": told[-1], "sweep_s": again}
         return Figure("checks_million", mine, "s", top, ratio, details)

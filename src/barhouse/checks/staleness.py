@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.calendar.zone import local
 from barhouse.checks.registry import Severity
-from barhouse.model import ALWAYS_OPEN, INSTANT, Schema, Span, Timeframe, at
+from barhouse.model import ALWAYS_OPEN, INSTANT, Schema, Span, Timeframe
 
 STALE: Schema = {
     "instrument": pl.Int32(),
@@ -37,8 +38,8 @@ def stale(
         return pl.DataFrame(schema=STALE)
     times = calendar.canonical(newest["time"], timeframe)
     due = _due(times, calendar, timeframe, delay, now)
-    first = due["time"].search_sorted(times, side="right").cast(pl.Int64)
-    late = newest.with_columns(first.alias("first"), missed=due.height - first).filter(pl.col("missed") > 0)
+    late = newest.with_columns(first=due["time"].search_sorted(times, side="right").cast(pl.Int64))
+    late = late.filter(pl.col("first") < due.height)
     if late.is_empty():
         return pl.DataFrame(schema=STALE)
     passed = market_time(pl.concat([pl.Series([now], dtype=INSTANT), due["due"].gather(late["first"])]), calendar)
@@ -50,7 +51,7 @@ def stale(
             "instrument",
             last_update="closes",
             overdue_seconds=pl.col("overdue").dt.total_microseconds() / 1e6,
-            missed="missed",
+            missed=due.height - pl.col("first"),
             severity=pl.when(pl.col("overdue") > VERY_LATE)
             .then(pl.lit(Severity.CRITICAL))
             .otherwise(pl.lit(Severity.HIGH)),
@@ -64,17 +65,17 @@ def _due(times: pl.Series, calendar: Calendar, timeframe: Timeframe, delay: time
     """The slots from the earliest of `times` on that are due, oldest first: [time, due]."""
     since = min(times.cast(INSTANT).to_list())
     slots = calendar.expected(timeframe, Span(min(since, now), now))
-    return slots.select("time", due=pl.col("closes") + delay).filter(pl.col("due") <= at(now))
+    return slots.head(bisect_right(slots["closes"], now - delay)).select("time", due=pl.col("closes") + delay)
 
 
 def market_time(moments: pl.Series, calendar: Calendar) -> pl.Series:
     """How much market time had passed by each moment: clock time without the local days that hold no session."""
     if calendar.name == ALWAYS_OPEN:
         return moments.cast(pl.Int64).cast(pl.Duration("us"))
-    dates = calendar.sessions["date"]
-    clock = local(moments, calendar.zone)
+    dates, clock = pl.lit(calendar.sessions["date"]), pl.col("clock")
     before = dates.search_sorted(clock.dt.date(), side="left").cast(pl.Int64)
     through = dates.search_sorted(clock.dt.date(), side="right").cast(pl.Int64)
     today = clock - clock.dt.truncate("1d")
     # The clocks are changed on days without session, so that a local day with one has 24 hours
-    return before * DAY + today * (through - before)
+    shown = local(moments, calendar.zone).alias("clock").to_frame()
+    return shown.select(before * DAY + today * (through - before)).to_series()

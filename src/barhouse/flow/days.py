@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import polars as pl
 from psycopg import Connection
 
 from barhouse.flow.judging import Seen
-from barhouse.model import Span, Timeframe
+from barhouse.model import Schema, Span, Timeframe
 from barhouse.store import quality
 from barhouse.store.postgres import Database
 from barhouse.store.quality import DAYS
@@ -27,11 +29,11 @@ def keep(db: Database, connection: Connection, seen: Seen) -> None:
 
 def figures(seen: Seen, causes: pl.DataFrame) -> pl.DataFrame:
     """The figures of each day on which a bar is expected (`quality.DAYS`); `causes` is what is wrong (`CAUSES`)."""
-    day = pl.concat(_of_timeframe(seen, timeframe) for timeframe in seen.bars).group_by(DAY).sum()
-    wrong = _wrong(seen, causes)
+    counted = [part for timeframe in seen.bars for part in _of_timeframe(seen, timeframe)]
+    day = pl.concat([pl.DataFrame(schema=COUNTED), *counted], how="diagonal_relaxed").lazy().group_by(DAY).sum()
     return (
         day.filter(pl.col("expected") > 0)
-        .join(wrong, on=DAY, how="left")
+        .join(_wrong(seen, causes).lazy(), on=DAY, how="left")
         .select(
             *DAY,
             total_records=pl.col("stored") + pl.col("quarantined"),
@@ -44,6 +46,7 @@ def figures(seen: Seen, causes: pl.DataFrame) -> pl.DataFrame:
         )
         .cast(pl.Schema(DAYS))
         .sort(DAY)
+        .collect()
     )
 
 
@@ -53,18 +56,20 @@ def _share(part: str, whole: pl.Expr) -> pl.Expr:
 
 
 COUNTS = ("stored", "validated", "scored", "quality", "present", "quarantined", "expected")
+COUNTED: Schema = {"instrument": pl.Int32(), "date": pl.Date(), **dict.fromkeys(COUNTS, pl.Float64())}
 
 
-def _of_timeframe(seen: Seen, timeframe: Timeframe) -> pl.DataFrame:
-    """What is counted of one timeframe: [instrument, date, *COUNTS], a row a day and kind of count."""
-    placed = seen.bars[timeframe].filter(~pl.col("forming"))
-    turned_away = seen.calendar.located(_on_slots(seen, timeframe), timeframe)
-    parts = [_stored(placed), _expected(seen, timeframe, placed, turned_away)]
-    if turned_away.height:
-        parts.append(turned_away.group_by("instrument", date="session").agg(quarantined=pl.len()))
-    whole = pl.concat(parts, how="diagonal_relaxed")
-    empty = [pl.lit(0.0).alias(name) for name in COUNTS if name not in whole.columns]
-    return whole.with_columns(*empty).select(*DAY, pl.col(COUNTS).cast(pl.Float64).fill_null(0.0))
+def _of_timeframe(seen: Seen, timeframe: Timeframe) -> Iterator[pl.DataFrame]:
+    """What is counted of one timeframe, each with some of `COUNTED`: a row a day and kind of count."""
+    stored = _stored(seen.bars[timeframe])
+    bounds = stored.filter(pl.col("first").is_not_null()).group_by("instrument").agg(pl.min("first"), pl.max("last"))
+    yield stored.drop("first", "last")
+    if bounds.height:
+        yield _inside(seen, timeframe, bounds)
+    if seen.quarantined[timeframe].height:
+        turned_away = seen.calendar.located(_on_slots(seen, timeframe), timeframe)
+        yield turned_away.group_by("instrument", date="session").agg(quarantined=pl.len())
+        yield _outside(bounds, turned_away)
 
 
 def _on_slots(seen: Seen, timeframe: Timeframe) -> pl.DataFrame:
@@ -74,41 +79,36 @@ def _on_slots(seen: Seen, timeframe: Timeframe) -> pl.DataFrame:
 
 
 def _stored(placed: pl.DataFrame) -> pl.DataFrame:
+    """What is counted of the settled bars of each day, and the `first` and `last` one that fills a slot."""
     fields = pl.sum_horizontal(pl.col(name).is_finite().fill_null(value=False) for name in FIVE)
-    return placed.group_by("instrument", date="session").agg(
+    regular = pl.col("on_grid") & ~pl.col("beyond")
+    days = placed.lazy().filter(~pl.col("forming")).group_by("instrument", date="session")
+    return days.agg(
         stored=pl.len(),
         validated=pl.col("validated").sum(),
         scored=pl.col("quality_score").count(),
         quality=pl.col("quality_score").sum(),
-        present=fields.filter(pl.col("on_grid") & ~pl.col("beyond")).sum(),
-    )
+        present=fields.filter(regular).sum(),
+        first=pl.col("time").filter(regular).min(),
+        last=pl.col("time").filter(regular).max(),
+    ).collect()
 
 
-def _expected(seen: Seen, timeframe: Timeframe, placed: pl.DataFrame, turned_away: pl.DataFrame) -> pl.DataFrame:
-    """The bars that a day ought to have, from the first stored one to the newest, and where rows were turned away."""
-    regular = placed.lazy().filter(pl.col("on_grid") & ~pl.col("beyond"))
-    bounds = regular.group_by("instrument").agg(first=pl.min("time"), last=pl.max("time")).collect()
-    if bounds.is_empty():
-        return _outside(bounds, turned_away)
+def _inside(seen: Seen, timeframe: Timeframe, bounds: pl.DataFrame) -> pl.DataFrame:
+    """The bars that each session between the bounds of a series ought to have; the first and the last may be cut."""
     stretch = Span(bounds["first"].min(), bounds["last"].max() + timeframe.duration)  # type: ignore[arg-type, operator]
     slots = seen.calendar.expected(timeframe, stretch)
-    sessions = slots.group_by(date="session", maintain_order=True).agg(count=pl.len().cast(pl.Int64))
-    inside = _inside(bounds, slots["time"], sessions)
-    return pl.concat([inside, _outside(bounds, turned_away)]) if turned_away.height else inside
-
-
-def _inside(bounds: pl.DataFrame, times: pl.Series, sessions: pl.DataFrame) -> pl.DataFrame:
-    """The expected bars of each session between the bounds of each series; the first and the last may be cut."""
-    ends = pl.col("count").cum_sum()
-    numbered = sessions.select("date", start=ends - pl.col("count"), end=ends)
-    reach = bounds.select(
+    times = pl.lit(slots["time"])
+    sessions = slots.lazy().group_by(date="session", maintain_order=True).agg(count=pl.len().cast(pl.Int64))
+    numbered = sessions.select("date", start=pl.col("count").cum_sum() - pl.col("count"), end=pl.col("count").cum_sum())
+    reach = bounds.lazy().select(
         "instrument",
-        low=times.search_sorted(bounds["first"], side="left").cast(pl.Int64),
-        high=times.search_sorted(bounds["last"], side="right").cast(pl.Int64),
+        low=times.search_sorted(pl.col("first"), side="left").cast(pl.Int64),
+        high=times.search_sorted(pl.col("last"), side="right").cast(pl.Int64),
     )
     of_series = reach.join_where(numbered, pl.col("start") < pl.col("high"), pl.col("end") > pl.col("low"))
-    count = pl.min_horizontal("end", "high") - pl.max_horizontal("start", "low")
-    return of_series.select(*DAY, expected=count)
+    expected = pl.min_horizontal("end", "high") - pl.max_horizontal("start", "low")
+    return of_series.select(*DAY, expected=expected).collect()
 
 
 def _outside(bounds: pl.DataFrame, turned_away: pl.DataFrame) -> pl.DataFrame:

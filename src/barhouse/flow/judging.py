@@ -75,13 +75,14 @@ class Seen:
 
 
 def seen(db: Database, connection: Connection, group: Group) -> Seen:
-    """Read a group: one statement a timeframe for the bars, however many series there are."""
+    """Read a group: two statements a timeframe for the bars, however many series there are."""
     keys, frames = list(group.instruments), group.timeframes
     calendar = sessions.calendar(db, group.exchange)
+    bars = quality.bars(db, keys, frames)
     return Seen(
         group,
         calendar,
-        bars={each: checks.placed(quality.bars(db, keys, each), calendar, each) for each in frames},
+        bars={each: checks.placed(bars[each], calendar, each) for each in frames},
         told={each: quality.told(connection, keys, each) for each in frames},
         quarantined={each: quality.quarantined(connection, keys, each) for each in frames},
         splits=actions.splits(connection, keys),

@@ -8,8 +8,9 @@ ORDER BY i.asset_class, i.exchange, i.id, s.timeframe;
 
 -- name: bars
 -- All bars of some instruments in a timeframe, by instrument and time: as they lie in the key, so that nothing is sorted.
-SELECT bar.instrument, bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.extended, bar.forming,
-       bar.source, bar.validated, bar.quality_score
+SELECT bar.instrument, bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.quality_score,
+       -- What is true of a bar, in one number: reading a million of them costs a fifth of a second a column
+       bar.extended::int + 2 * bar.forming::int + 4 * bar.validated::int AS marks
 FROM unnest($1::int[]) AS wanted (instrument)
 CROSS JOIN LATERAL (
     SELECT * FROM bar
