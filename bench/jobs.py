@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -37,6 +38,7 @@ SELECT barhouse_queue.procrastinate_defer_jobs_v1(array_agg(
 FROM generate_series(1, %(count)s)
 """
 LEFT = "SELECT count(*) FROM barhouse_queue.procrastinate_jobs"
+FORGET = "DELETE FROM barhouse_queue.procrastinate_workers"
 READY = "SELECT count(*) FROM barhouse_queue.procrastinate_workers"
 
 
@@ -85,13 +87,14 @@ def noop_jobs() -> Figure:
 
 def _rate(db: Database, count: int, start: Callable[[str], subprocess.Popen[bytes]]) -> float:
     """Jobs a second, once all workers wait for them."""
+    with db.connection() as connection:
+        connection.execute(FORGET)
     with _started(db, count, start), db.connection() as connection:
         _until(db, READY, count)
         began = time.perf_counter()
         connection.execute(DEFER.encode(), {"queue": QUEUE, "task": TASK, "count": NOOPS})
         _until(db, LEFT, 0)
         took = time.perf_counter() - began
-    _until(db, READY, 0)
     return round(NOOPS / took, 1)
 
 
@@ -104,7 +107,7 @@ def _started(db: Database, count: int, start: Callable[[str], subprocess.Popen[b
 
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    process.send_signal(signal.SIGINT)
     process.wait(30)
 
 
@@ -117,7 +120,8 @@ def _bare(url: str) -> subprocess.Popen[bytes]:
 
 
 def _process(url: str, *command: str | Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env=os.environ | {"DATABASE_URL": url}, stderr=subprocess.DEVNULL)
+    there, nowhere = os.environ | {"DATABASE_URL": url}, subprocess.DEVNULL
+    return subprocess.Popen(command, env=there, stdout=nowhere, stderr=nowhere)
 
 
 def _until(db: Database, question: str, wanted: int) -> None:
