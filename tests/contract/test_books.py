@@ -14,7 +14,7 @@ import pytest
 
 from barhouse import DatabaseService
 from barhouse.errors import AmbiguousSymbol, InvalidAssetClass, InvalidParameter, InvalidTimeframe
-from barhouse.model import AssetClass, Instrument, Series, Timeframe
+from barhouse.model import AssetClass, Instrument, Series, Timeframe, instant
 from barhouse.store import instruments
 
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -110,7 +110,7 @@ def test_the_states_in_progress_are_listed_oldest_first(service: DatabaseService
         "asset_class": "stock",
         "timeframe": "1d",
         "status": "in_progress",
-        "started_at": row(service, second)["started_at"],
+        "started_at": instant(row(service, second)["started_at"]),
         "retry_count": 1,
         "max_retries": 3,
     }
@@ -201,7 +201,7 @@ def test_a_run_is_told_while_it_is_under_way_and_when_it_has_ended(service: Data
     [under_way] = service.get_scheduler_execution_history()["executions"]
     assert under_way == {
         "execution_id": run,
-        "started_at": NOW,
+        "started_at": instant(NOW),
         "completed_at": None,
         "duration_seconds": None,
         "total_symbols": 3,
@@ -234,7 +234,7 @@ def test_a_moment_without_a_zone_is_utc(service: DatabaseService) -> None:
     service.create_scheduler_execution_log(NOW.replace(tzinfo=None), 1)
 
     [run] = service.get_scheduler_execution_history()["executions"]
-    assert run["started_at"] == NOW
+    assert run["started_at"] == instant(NOW)
 
 
 def test_how_a_series_fares_in_a_run_is_one_row(service: DatabaseService) -> None:

@@ -14,7 +14,7 @@ from barhouse.errors import InvalidTimeframe, UnknownSymbol
 from barhouse.flow import sessions
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep
-from barhouse.model import Timeframe
+from barhouse.model import Timeframe, instant
 from tests.answers import answer, kept, real
 from tests.integration.doubled import BARS, TUESDAY, asked, done, featured, written
 
@@ -45,11 +45,11 @@ def test_what_other_tools_wrote_into_a_slot_goes_and_the_validated_bar_stays(aap
         "total_records_removed": 3,
         "failed_checks": [],
         "cleanup_details": [
-            {"symbol": "AAPL", "timeframe": "1d", "candle_time": TUESDAY, "duplicates_removed": 2},
+            {"symbol": "AAPL", "timeframe": "1d", "candle_time": instant(TUESDAY), "duplicates_removed": 2},
             {
                 "symbol": "AAPL",
                 "timeframe": "1d",
-                "candle_time": datetime(2012, 1, 4, tzinfo=UTC),
+                "candle_time": "2012-01-04T00:00:00Z",
                 "duplicates_removed": 1,
             },
         ],
@@ -146,9 +146,9 @@ def test_a_slot_holds_what_its_timeframe_says(service: DatabaseService) -> None:
     assert [
         (slot["timeframe"], slot["candle_time"], slot["duplicates_removed"]) for slot in told["cleanup_details"]
     ] == [
-        ("1m", datetime(2012, 1, 3, 14, 30, tzinfo=UTC), 1),
-        ("1m", datetime(2012, 1, 3, 14, 31, tzinfo=UTC), 1),
-        ("1w", datetime(2012, 1, 2, tzinfo=UTC), 2),
+        ("1m", "2012-01-03T14:30:00Z", 1),
+        ("1m", "2012-01-03T14:31:00Z", 1),
+        ("1w", "2012-01-02T00:00:00Z", 2),
     ]
     alone = datetime(2012, 1, 3, 14, 33, 20, tzinfo=UTC)
     assert (alone,) in asked(service, "SELECT time FROM bar WHERE timeframe = 1"), (
@@ -222,10 +222,8 @@ def test_an_hour_of_half_an_hour_is_one_slot(service: DatabaseService) -> None:
 
     told = service.cleanup_duplicate_records()
 
-    slots = [
-        (slot["timeframe"], slot["candle_time"].hour, slot["candle_time"].minute) for slot in told["cleanup_details"]
-    ]
-    assert slots == [("1h", 14, 0), ("4h", 14, 30)]
+    slots = [(slot["timeframe"], slot["candle_time"]) for slot in told["cleanup_details"]]
+    assert slots == [("1h", "2024-03-04T14:00:00Z"), ("4h", "2024-03-04T14:30:00Z")]
 
 
 def test_bars_between_the_slots_bear_on_nobody(service: DatabaseService) -> None:

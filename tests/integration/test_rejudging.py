@@ -20,7 +20,7 @@ from barhouse.errors import Conflict, InvalidParameter, UnknownRecord
 from barhouse.flow import imports, sessions
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep
-from barhouse.model import ACTIONS, Series, Timeframe
+from barhouse.model import ACTIONS, Series, Timeframe, instant
 from barhouse.sources.base import Fetched
 from barhouse.store import instruments
 from barhouse.store.fetches import Fetch
@@ -104,7 +104,7 @@ def test_what_passes_the_checks_of_today_becomes_a_bar(
     told = service.rejudge()
 
     [number] = numbers(service)
-    row = {"id": number, "symbol": "AAPL", "asset_class": "stock", "timeframe": "1d", "time": TUESDAY}
+    row = {"id": number, "symbol": "AAPL", "asset_class": "stock", "timeframe": "1d", "time": instant(TUESDAY)}
     assert told == {"judged": 1, "released": 1, "rows": [{**row, "released": True, "reason": None}]}
     names = ["time", "open", "high", "low", "close", "volume"]
     assert service.frame(BARS).select(names).equals(held.select(names))

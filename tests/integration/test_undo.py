@@ -17,6 +17,7 @@ from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep
+from barhouse.model import instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 from tests.answers import answer, kept, real
@@ -49,11 +50,11 @@ def test_an_undone_cleanup_leaves_the_bars_as_they_were(aapl: DatabaseService) -
     told = aapl.undo_cleanup(number)
 
     assert (count, datetime.fromisoformat(survivor).microsecond) == (2, 250_000), "the best one was astray"
-    assert (told["id"], told["candle_time"], told["records_restored"]) == (number, TUESDAY, 2)
+    assert (told["id"], told["candle_time"], told["records_restored"]) == (number, instant(TUESDAY), 2)
     assert aapl.frame(BARS).equals(before)
     assert_frame_equal(featured(aapl), enriched)
     assert asked(aapl, "SELECT bars, last_bar FROM series") == [(before.height, before["time"].max())]
-    assert asked(aapl, "SELECT revised_at FROM series") == [(told["restored_at"],)]
+    assert asked(aapl, "SELECT revised_at FROM series") == [(moment(told["restored_at"]),)]
 
 
 def test_a_bar_that_nobody_had_judged_comes_back_so(service: DatabaseService) -> None:
