@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,9 +60,10 @@ def plot(
     bars = reads.newest(db, Selection(series, Span(start, ALL_TIME.end)), MOST)
     if bars.is_empty():
         raise RequestError(f"No bars of {series} are stored in that time, so there is nothing to draw")
-    wanted = Wanted(instrument.symbol, instrument.asset_class, timeframe=series.timeframe, faults=True, since=since)
+    first = bars["time"][0]
+    wanted = Wanted(instrument.symbol, instrument.asset_class, timeframe=series.timeframe, faults=True, since=first)
     found = listed_anomalies(db, wanted, MOST)
-    draw(bars, found, corrections(db, series, bars["time"][0]), path, title=f"{series}, {instrument.asset_class}")
+    draw(bars, found, corrections(db, series, first), path, title=f"{series}, {instrument.asset_class}")
     return series
 
 
@@ -91,7 +92,8 @@ def draw(
     axes.grid(visible=True, alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel("UTC")
-    axes.legend(loc="upper left", frameon=False, ncols=4)
+    # Above the picture, beside its title: in it no corner is always free
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False, ncols=4, borderaxespad=0.2)
     figure.savefig(path, dpi=120)
 
 
@@ -118,21 +120,43 @@ def _mark(axes: Axes, outliers: Sequence[dict[str, Any]], low: float, high: floa
         return
     times = [row["data_point_time"] for row in outliers]
     values = [min(max(row["evidence"]["value"], low), high) for row in outliers]
-    axes.plot(times, values, "X", color=FAULT, markersize=8, label=f"outlier ({len(outliers)})", clip_on=False)
-    (first, last), drawn = axes.get_xlim(), None
-    reach = timedelta(days=(last - first) / LABELLED)
-    for row, value in sorted(zip(outliers, values, strict=True), key=lambda mark: mark[0]["data_point_time"]):
-        if drawn is not None and row["data_point_time"] - drawn < reach:
-            continue
-        drawn = row["data_point_time"]
-        word = f"{row['evidence']['verdict'].replace('_', ' ')} {row['evidence']['value']:g}"
+    size = 8 if len(outliers) <= CROWD else 5
+    axes.plot(times, values, "X", color=FAULT, markersize=size, label=f"outlier ({len(outliers)})", clip_on=False)
+    (begin, end) = axes.get_xlim()
+    apart = timedelta(days=(end - begin) / LABELLED)
+    for row, value in _named(list(zip(outliers, values, strict=True)), apart):
+        evidence, time = row["evidence"], row["data_point_time"]
         axes.annotate(
-            word, (row["data_point_time"], value), (6, 6), textcoords="offset points", fontsize=8, color=FAULT
+            f"{evidence['verdict'].replace('_', ' ')} {evidence['value']:g}",
+            (time, value),
+            (0, -16 if value > (low + high) / 2 else 10),
+            textcoords="offset points",
+            fontsize=9,
+            color=FAULT,
+            ha="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+            zorder=5,
         )
 
 
-LABELLED = 8
+LABELLED = 9
 """So many verdicts have room beside each other."""
+
+CROWD = 20
+"""Of more outliers only the bad ones are named, and all are drawn smaller."""
+
+Mark = tuple[dict[str, Any], float]
+
+
+def _named(marks: Sequence[Mark], apart: timedelta) -> Iterator[Mark]:
+    """The marks that have room for their verdict, the worst first: those of a crowd hide each other."""
+    shown = [mark for mark in marks if len(marks) <= CROWD or mark[0]["severity"] in ("critical", "high")]
+    named: list[datetime] = []
+    for mark in sorted(shown, key=lambda mark: (mark[0]["severity"] != "critical", mark[0]["data_point_time"])):
+        time = mark[0]["data_point_time"]
+        if all(abs(time - other) >= apart for other in named):
+            named.append(time)
+            yield mark
 
 
 def _pin(axes: Axes, bars: pl.DataFrame, corrected: Sequence[datetime], high: float) -> None:
