@@ -76,7 +76,7 @@ def test_a_daily_backfill_is_done_without_another_worker_and_is_remembered(
     assert (get_last_backfill_result(), get_last_backfill_time()) == (None, None)
     scheduler.start()
     try:
-        until(lambda: scheduling.standing(service).running)
+        until(lambda: scheduling.standing(service).named(Name.BACKFILL))
         # The night comes early: the leader finds that 02:00 has passed
         with service.connection() as connection:
             connection.execute("UPDATE schedule SET next_fire_at = now() WHERE name = 'backfill'")

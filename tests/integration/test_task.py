@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from uuid import UUID
 
 from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
+from barhouse.errors import SourceUnavailable, UnknownAtSource
 from barhouse.flow import jobs
 from barhouse.flow.jobs import Job
 from barhouse.flow.plan import Wanted
+from barhouse.flow.retries import WAITS
 from barhouse.flow.starts import Starts
 from barhouse.flow.task import perform
 from barhouse.flow.track import track
@@ -34,12 +38,28 @@ class Confused(Polygon):
         return await super().bars(series, span, calendar)
 
 
+class Moody(Polygon):
+    """A vendor that is away for one symbol, comes back for another, and does not know the third."""
+
+    calls = 0
+
+    async def bars(self, series: Series, span: Span, calendar: Calendar) -> Fetched:
+        if series.instrument.symbol == "MSFT":
+            raise UnknownAtSource("polygon", "it does not know MSFT")
+        self.calls += series.instrument.symbol == "IBM"
+        if series.instrument.symbol == "AAPL" or self.calls <= 2:
+            raise SourceUnavailable("polygon", "it is away")
+        return await super().bars(series, span, calendar)
+
+
 def job_of(db: Database) -> Job:
     series = track(db, [Instrument(symbol) for symbol in SYMBOLS], [Timeframe.D1], YEAR.start)
     return jobs.request(db, Kind.BACKFILL, [Wanted(each, YEAR) for each in series], by="test")
 
 
-def performed(db: Database, sources: Mapping[str, Source], *executions: str) -> list[ZeroDivisionError]:
+def performed(
+    db: Database, sources: Mapping[str, Source], *executions: str, waits: Sequence[float] = ()
+) -> list[ZeroDivisionError]:
     """Do tasks as a worker does, one after the other; what they ended with where that is an error."""
 
     async def each() -> list[ZeroDivisionError]:
@@ -47,7 +67,7 @@ def performed(db: Database, sources: Mapping[str, Source], *executions: str) -> 
         starts = Starts(2)
         for execution in executions:
             try:
-                await perform(db, sources, UUID(execution), starts)
+                await perform(db, sources, UUID(execution), starts, waits)
             except ZeroDivisionError as error:
                 errors.append(error)
         return errors
@@ -78,3 +98,44 @@ def test_one_that_breaks_fails_alone_and_the_others_are_brought(db: Database) ->
 
     assert len(errors) == 1
     assert states(db, job) == {"AAPL": "completed", "IBM": "failed", "MSFT": "completed"}
+
+
+def test_what_failed_in_passing_is_tried_again_and_what_no_try_can_mend_is_not(db: Database) -> None:
+    with vendor_side.running() as vendors:
+        sources = {"polygon": Moody(vendors, "k")}
+        job = job_of(db)
+        performed(db, sources, job["tasks"][0]["execution_id"], waits=(0.05, 0.1, 0.2))
+
+    told = {task["symbol"]: task for task in jobs.job(db, job["job_id"])["tasks"]}
+    assert WAITS == (2, 4, 8)
+    assert {symbol: (task["status"], task["retry_count"]) for symbol, task in told.items()} == {
+        "AAPL": ("failed", 3),
+        "IBM": ("completed", 2),
+        "MSFT": ("failed", 0),
+    }
+    assert jobs.job(db, job["job_id"])["retried"] == 5
+    assert told["AAPL"]["error_message"].endswith("polygon: it is away")
+
+
+def test_series_start_apart_and_no_more_at_once_than_allowed_even_when_that_changes() -> None:
+    async def each() -> tuple[list[float], list[int]]:
+        starts, began, now, most = Starts(1, 0.05), list[float](), 0, [0, 0]
+
+        async def one(number: int) -> None:
+            nonlocal now
+            async with starts:
+                began.append(time.monotonic())
+                now += 1
+                most[number > 2] = max(most[number > 2], now)
+                await asyncio.sleep(0.12)
+                now -= 1
+
+        await asyncio.gather(*map(one, range(3)))
+        starts.most = 3
+        await asyncio.gather(*map(one, range(3, 9)))
+        return began, most
+
+    began, most = asyncio.run(each())
+
+    assert most == [1, 3]
+    assert min(later - earlier for earlier, later in pairwise(began)) > 0.045
