@@ -37,12 +37,12 @@ def settle(
     return decision, [*(each for each in known if each not in decision.over), *decision.new]
 
 
-def at_once(connection: Connection, rule: str, cause: str, detail: str) -> Decision:
+def at_once(connection: Connection, rule: str, cause: str, detail: str, rules: AlertRules) -> Decision:
     """Open the incident of one fact as soon as it is known, unless it is open; health runs end it."""
     facts = pl.DataFrame([(rule, cause, 1.0, 1, detail, [], None)], schema=alerts.FACTS, orient="row")
     incidents.take_turns(connection)
     known = [each for each in incidents.known(connection) if each.rule == rule]
-    decision = alerts.decide(facts, known)
+    decision = alerts.decide(facts, known, rules)
     incidents.begin(connection, decision.new, datetime.now(UTC))
     return decision
 

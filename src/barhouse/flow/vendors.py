@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import anyio
 
+from barhouse.alerts.rules import DEFAULT
 from barhouse.config import Settings
+from barhouse.config.parts import AlertRules
 from barhouse.errors import RateLimited, Unauthorized
 from barhouse.flow import alerting
 from barhouse.resilience.pace import Allowance
@@ -20,7 +22,7 @@ from barhouse.store.postgres import Database
 
 def vendors(db: Database, settings: Settings) -> dict[str, Source]:
     """The sources that these settings open, by name; their quotas are kept with all others on `db`."""
-    return configured(settings, partial(Shared, db))
+    return configured(settings, partial(Shared, db, rules=settings.alert_rules))
 
 
 class Shared:
@@ -30,9 +32,10 @@ class Shared:
     What the vendor refuses one process, its key or address, no other tries: Unauthorized until then.
     """
 
-    def __init__(self, db: Database, allowance: Allowance) -> None:
+    def __init__(self, db: Database, allowance: Allowance, rules: AlertRules = DEFAULT) -> None:
         self._db = db
         self._allowance = allowance
+        self._rules = rules
         self._used = 0
 
     async def turn(self, weight: int = 1) -> None:
@@ -63,7 +66,7 @@ class Shared:
     def _refuse(self, seconds: float, why: str) -> None:
         with self._db.transaction() as connection:
             quotas.refuse(connection, self._allowance, seconds, why)
-            decision = alerting.at_once(connection, "key_refused", self._allowance.source, why)
+            decision = alerting.at_once(connection, "key_refused", self._allowance.source, why, self._rules)
         alerting.announce(decision)
 
     def _refusal(self, told: quotas.Told) -> Unauthorized:
