@@ -19,6 +19,7 @@ from barhouse.model import instant
 from tests.answers import answer, kept, real
 from tests.integration.doubled import done, written
 
+HEALTH = "test_scheduler_classes.test_symbols_come_from_the_database_and_health_is_told"
 COUNTERPARTS = {
     "test_create_backfill_state": "test_books.test_a_new_state_is_pending_and_bears_an_id_of_36_characters",
     "test_update_backfill_state_success": "test_books.test_a_state_says_when_it_started_and_when_it_ended",
@@ -33,8 +34,8 @@ COUNTERPARTS = {
     "test_track_symbol_success": "test_books.test_a_success_ends_the_row_of_failures_and_the_next_row_is_told_anew",
     "test_track_symbol_failure_count": "test_books.test_ten_failures_at_once_count_ten",
     "test_track_symbol_failure_alert": "test_phase_4.test_the_third_failure_asks_for_an_alert",
-    "test_health_monitoring_job_execution": "test_scheduler_classes.test_symbols_come_from_the_database_and_health_is_told",
-    "test_load_symbols_from_database": "test_scheduler_classes.test_symbols_come_from_the_database_and_health_is_told",
+    "test_health_monitoring_job_execution": HEALTH,
+    "test_load_symbols_from_database": HEALTH,
     "test_concurrent_backfill_tracking": "test_phase_4.test_states_of_many_series_are_tracked_at_once",
     "test_data_quality_workflow": "test_phase_4.test_what_is_detected_is_gone_when_it_is_mended",
 }
