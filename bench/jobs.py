@@ -27,7 +27,7 @@ TRIGGER, STATUS = "/api/v1/enrichment/trigger", "/api/v1/status"
 WHOLE = 30
 """So often all series are asked for at once."""
 
-NOOPS = 1000
+NOOPS = 500
 WORKERS = (1, 2, 4)
 PATIENCE = 120.0
 
