@@ -16,6 +16,9 @@ from tests.chaos.stage import Stage
 SETTLED = timedelta(days=10)
 """Spans that ended so long ago are read once."""
 
+AT_ONCE, DAY = 0.5, 86_400.0
+"""Seconds within which a question may cross a transaction, and that a question may reach into what is kept."""
+
 IN_HAND = 12
 """Questions that a worker that was frozen may still ask for what others have brought meanwhile."""
 
@@ -164,28 +167,30 @@ def _counters(connection: psycopg.Connection) -> Iterator[str]:
 
 
 KEPT: LiteralString = """
-SELECT symbol, source, span_start, span_end, extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8
+SELECT symbol, source, extract(epoch FROM span_start)::float8, extract(epoch FROM least(span_end, %s))::float8,
+       extract(epoch FROM pg_xact_commit_timestamp(xmin))::float8
 FROM enrichment_fetch_log
-WHERE success AND records_inserted > 0 AND span_end < %s
+WHERE success AND records_fetched > 0 AND span_start < %s
 """
 
 
 def _asked_twice(connection: psycopg.Connection, stage: Stage) -> Iterator[str]:
     """No vendor is asked for a span after the transaction that kept it; a frozen worker may not know of it."""
+    final = datetime.now(UTC) - SETTLED
     kept: dict[tuple[str, str], list[tuple[float, float, float]]] = defaultdict(list)
-    for symbol, source, start, end, at in connection.execute(KEPT, [datetime.now(UTC) - SETTLED]):
-        kept[symbol, source].append((start.timestamp(), end.timestamp(), at))
+    for symbol, source, start, end, at in connection.execute(KEPT, [final, final]):
+        kept[symbol, source].append((start, end, at))
     again = [
         f"{line} (kept {asked - at:.1f} s before)"
         for asked, source, symbol, first, last, line in _questions(stage)
         for start, end, at in kept[symbol, source]
-        if asked > at + 0.5 and start <= first and last <= end
+        if asked > at + AT_ONCE and min(end, last) - max(start, first) > DAY
     ]
     if len(again) > IN_HAND * len(stage.zombies):
         yield f"{len(again)} spans were asked for again, at first {again[0]}"
 
 
-AGGREGATES = re.compile(r"/v2/aggs/ticker/(?:X:)?([A-Z]+?)(?:USD)?/range/[^/]+/[^/]+/(\d+)/(\d+)")
+AGGREGATES = re.compile(r"/v2/aggs/ticker/(?:X:)?([A-Z]+?)(?:USD)?/range/[^/]+/[^/]+/([-0-9]+)/([-0-9]+)\?")
 KLINES = re.compile(r"symbol=([A-Z]+?)USDT.*startTime=(\d+).*endTime=(\d+)")
 
 
@@ -196,7 +201,12 @@ def _questions(stage: Stage) -> Iterator[tuple[float, str, str, float, float, st
         for source, pattern in (("polygon", AGGREGATES), ("binance", KLINES)):
             if (found := pattern.search(target)) and "cursor" not in target:
                 symbol, first, last = found.groups()
-                yield float(asked), source, symbol, int(first) / 1000, int(last) / 1000, line
+                yield float(asked), source, symbol, _epoch(first), _epoch(last), line
+
+
+def _epoch(word: str) -> float:
+    """A day or milliseconds, as seconds."""
+    return datetime.fromisoformat(f"{word}T00:00Z").timestamp() if "-" in word else int(word) / 1000
 
 
 def _alerts(connection: psycopg.Connection, stage: Stage) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.integration.embedded_servers import REPOSITORY
 
 BARHOUSE = Path(sys.executable).with_name("barhouse")
-ENDING = 30.0
+ENDING = 45.0
 """Seconds that a process gets to end in order."""
 
 

@@ -56,6 +56,7 @@ LEADER = "the leader"
 """Whoever leads the schedules at that instant."""
 
 SLOW = "latency seconds=0.25 spread=0.2"
+BRISK = "latency seconds=0.15 spread=0.1"
 FAULTS = (
     "reset chance=0.04",
     "error status=500 chance=0.04",
@@ -95,7 +96,7 @@ def _act(lots: random.Random, *, embedded: bool) -> Act:
 SHORT = (
     Scenario(
         1,
-        f"seed=1; {SLOW}; reset chance=0.05; limited retry_after=0.5 chance=0.05",
+        f"seed=1; {BRISK}; reset chance=0.05; limited retry_after=0.5 chance=0.05",
         (
             Act(1.5, Kind.KILL, "worker-1"),
             Act(2.0, Kind.FREEZE, "worker-2", FROZEN),
@@ -105,7 +106,7 @@ SHORT = (
     ),
     Scenario(
         2,
-        f"seed=2; {SLOW}; error status=500 chance=0.05",
+        f"seed=2; {BRISK}; error status=500 chance=0.05",
         (
             Act(1.5, Kind.KILL_POSTGRES),
             Act(5.0, Kind.ABORT_POSTGRES, lasts=2.0),
@@ -113,6 +114,6 @@ SHORT = (
             Act(10.0, Kind.FILL_DISK, lasts=2.0),
         ),
     ),
-    Scenario(3, f"seed=3; {SLOW}; truncated chance=0.05", (Act(3.0, Kind.KILL_POSTGRES),), embedded=True),
+    Scenario(3, f"seed=3; {BRISK}; truncated chance=0.05", (Act(3.0, Kind.KILL_POSTGRES),), embedded=True),
 )
 """Each act at least once, for `make test`."""

@@ -29,7 +29,7 @@ from tests.integration.embedded_servers import copy, small_disk
 from tests.receiver import Receiver, receiver
 from tests.servers import free_port
 
-READY = 60.0
+READY = 120.0
 """Seconds that a process gets to answer."""
 
 RESTARTS = 10
@@ -255,7 +255,7 @@ def _double(stage: Stage, act: Act) -> Steps:
     program = stage.programs[act.who]
 
     def stop() -> None:
-        program.stop()
+        assert program.stop() is not None, f"{program.name} did not end when it was told to"
 
     return program.start, stop
 
