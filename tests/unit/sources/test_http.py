@@ -282,3 +282,14 @@ def test_no_more_calls_are_under_way_than_the_vendor_has_places() -> None:
     with vendor(Reply(b"{}", stall=0.1)) as host:
         guard = guards("polygon", at_once=2)
         assert asked(Http("polygon", host.url, guard=guard), many) >= 0.3
+
+
+def test_a_date_to_come_back_is_read_by_the_clock_of_the_vendor() -> None:
+    told = {"date": "Mon, 05 Jan 2026 12:00:00 GMT", "retry-after": "Mon, 05 Jan 2026 12:10:00 GMT"}
+
+    with vendor(Reply(b"", 429, told)) as host:
+        http = Http("polygon", host.url, guard=guards("polygon", Retry(1)))
+        with pytest.raises(RateLimited) as refused:
+            asyncio.run(http.get("/bars"))
+
+    assert refused.value.retry_after == 600.0
