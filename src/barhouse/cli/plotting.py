@@ -63,7 +63,8 @@ def plot(
     first = bars["time"][0]
     wanted = Wanted(instrument.symbol, instrument.asset_class, timeframe=series.timeframe, faults=True, since=first)
     found = listed_anomalies(db, wanted, MOST)
-    draw(bars, found, corrections(db, series, first), path, title=f"{series}, {instrument.asset_class}")
+    title = f"{series}, {instrument.asset_class}" + (f", the newest {MOST:,} bars" if bars.height == MOST else "")
+    draw(bars, found, corrections(db, series, first), path, title=title)
     return series
 
 

@@ -106,7 +106,8 @@ def _say_all(console: Console, rows: Sequence[Row], where: str) -> None:
 def _figures(row: Row) -> tuple[str, str, str]:
     """The score, the share that is valid, the share that is there; a dash for what nobody can tell."""
     score = "-" if row["score"] is None else f"{row['score']:.4f}"
-    rate = f"{row['validated'] / row['records']:.2%}" if row["records"] else "-"
+    # Never rounded up: 100 % are all of them
+    rate = f"{row['validated'] * 10_000 // row['records'] / 100:.2f}%" if row["records"] else "-"
     return score, rate, "-" if row["completeness"] is None else f"{row['completeness']:.2%}"
 
 
@@ -128,6 +129,8 @@ def _say(
         f"   over {row['days']:,} days",
         highlight=False,
     )
+    if unvalid := (row["records"] or 0) - (row["validated"] or 0):
+        console.print(_unvalid(instrument, unvalid), style="dim", markup=False, highlight=False, soft_wrap=True)
     if not found:
         console.print("[green]Nothing is wrong[/] with the stored bars, as far as anybody can tell.")
         return []
@@ -136,6 +139,12 @@ def _say(
     if len(found) > SHOWN:
         console.print(f"and {len(found) - SHOWN:,} more: GET /api/v1/data/anomalies has them all", style="dim")
     return [*found]
+
+
+def _unvalid(instrument: Instrument, count: int) -> str:
+    """How many records are not validated, and how to see which."""
+    held = f"`barhouse quarantine list {instrument.symbol} --class {instrument.asset_class}`"
+    return f"{count:,} not validated: {held}, and the rows of the view market_data that are `NOT validated`"
 
 
 def _advise(console: Console, lines: Iterable[str]) -> None:

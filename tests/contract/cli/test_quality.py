@@ -15,7 +15,18 @@ from barhouse.model import AssetClass, Instrument
 from barhouse.store.anomalies import Wanted
 from barhouse.store.postgres import Database
 from tests.contract.cli.conftest import Barhouse
+from tests.integration.doubled import written
 from tests.integration.test_sweep import stored, week
+
+
+def test_how_many_records_are_not_validated_is_told_however_few(db: Database, barhouse: Barhouse) -> None:
+    stored(db, "AAPL", week(4, 6, 7, 8))
+    written(db, ("2024-03-05", 10, False, 0.5))
+
+    told = barhouse("quality", "AAPL")
+
+    assert "validated 80.00% of 5 records" in told.output
+    assert "1 not validated: `barhouse quarantine list AAPL --class stock`" in told.output
 
 
 def test_a_symbol_is_told_with_its_gaps_and_what_to_do_next(db: Database, barhouse: Barhouse) -> None:

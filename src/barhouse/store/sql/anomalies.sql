@@ -68,7 +68,7 @@ WHERE (%(symbol)s::text IS NULL OR a.symbol = %(symbol)s)
   AND (%(severity)s::text IS NULL OR a.severity = %(severity)s)
   AND (%(status)s::text IS NULL OR a.resolution_status = %(status)s)
   AND (NOT %(faults)s OR (a.resolution_status <> 'resolved' AND a.anomaly_type NOT IN ('real_move', 'no_trade')))
-  AND (%(since)s::date IS NULL OR a.data_point_time >= %(since)s)
+  AND (%(since)s::date IS NULL OR a.data_point_time IS NULL OR a.data_point_time >= %(since)s)
   AND (%(before)s::bigint IS NULL OR a.id < %(before)s)
 ORDER BY a.id DESC
 LIMIT %(limit)s;

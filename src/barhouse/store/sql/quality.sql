@@ -106,7 +106,7 @@ CROSS JOIN LATERAL (
     FROM data_anomalies a
     WHERE a.symbol = i.symbol AND a.asset_class = i.asset_class AND a.resolution_status <> 'resolved'
       AND a.anomaly_type NOT IN ('real_move', 'no_trade')
-      AND (%(since)s::date IS NULL OR a.data_point_time >= %(since)s)
+      AND (%(since)s::date IS NULL OR a.data_point_time IS NULL OR a.data_point_time >= %(since)s)
 ) AS fault
 WHERE %(instrument)s::int IS NULL OR i.id = %(instrument)s
 ORDER BY i.symbol, i.asset_class;
