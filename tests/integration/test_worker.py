@@ -22,9 +22,11 @@ from barhouse.api import vendor_side
 from barhouse.config import Settings
 from barhouse.flow import jobs
 from barhouse.flow.plan import Wanted
+from barhouse.flow.task import recover
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Span, Timeframe
 from barhouse.scheduler.worker import working
+from barhouse.store.executions import LEASE
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from tests.integration.embedded_servers import REPOSITORY
@@ -176,3 +178,19 @@ def test_a_worker_that_is_told_to_stop_while_it_begins_ends(database_url: str) -
             with working(db, Settings.model_validate({"database_url": database_url})):
                 time.sleep(moment)
             assert time.monotonic() - begun < 10
+
+
+def test_what_a_dead_worker_left_goes_before_what_waits(service: DatabaseService) -> None:
+    jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL", "IBM"), by="test")
+    asked(service, "DELETE FROM barhouse_queue.procrastinate_jobs RETURNING id")
+    asked(
+        service,
+        "UPDATE backfill_state_persistent SET status = 'in_progress', lease_expires_at = now() - interval '1 s' "
+        "WHERE symbol = 'IBM' RETURNING id",
+    )
+
+    recover(service, LEASE)
+
+    first, *_ = asked(service, "SELECT args FROM barhouse_queue.procrastinate_jobs ORDER BY priority DESC, id")
+    left = asked(service, "SELECT execution_id::text AS id FROM backfill_state_persistent WHERE symbol = 'IBM'")
+    assert first["args"]["execution"] == left[0]["id"]
