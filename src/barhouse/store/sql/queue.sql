@@ -2,7 +2,8 @@
 -- Hands executions that jobs want and nobody is at to the queue, dead workers' first, but for those waiting there.
 SELECT barhouse_queue.procrastinate_defer_jobs_v1(array_agg(
     ROW (%(queue)s, %(task)s, CASE c.class WHEN 'critical' THEN 2 WHEN 'large' THEN 1 ELSE 0 END
-         + CASE e.status WHEN 'in_progress' THEN 3 ELSE 0 END, NULL, e.execution_id, jsonb_build_object('execution', e.execution_id), NULL)
+         + CASE e.status WHEN 'in_progress' THEN 3 ELSE 0 END, NULL, e.execution_id,
+         jsonb_build_object('execution', e.execution_id), NULL)
     ::barhouse_queue.procrastinate_job_to_defer_v1 ORDER BY e.id))
 FROM backfill_state_persistent e
 LEFT JOIN refresh_class c ON c.symbol = e.symbol
