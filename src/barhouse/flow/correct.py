@@ -18,6 +18,7 @@ from barhouse.flow.actions import reconsider
 from barhouse.flow.enrich import KEY, Kind, stretched
 from barhouse.flow.rewrite import PLACED, VERDICT, Rejudged, changed_verdicts, moves, neighbours, rejudge
 from barhouse.flow.sweep import sweep
+from barhouse.flow.wording import legible
 from barhouse.model import BARS, MEASURES, PRICES, AssetClass, Series, Timeframe, instant, moment
 from barhouse.store import actions, bars, corrections, features, stays
 from barhouse.store.postgres import Database
@@ -95,6 +96,7 @@ def correct(
 def _sensible(values: Mapping[str, float | None], reason: str, author: str) -> None:
     if not reason.strip() or not author.strip():
         raise InvalidParameter("A correction needs a reason and an author")
+    legible(reason=reason, author=author)
     if not values:
         raise InvalidParameter("A correction names at least one field and its value")
     if unknown := values.keys() - MEASURES.keys():

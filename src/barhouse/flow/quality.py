@@ -7,6 +7,7 @@ from typing import Any
 
 from barhouse.errors import InvalidParameter, UnknownRecord
 from barhouse.flow.instruments import find
+from barhouse.flow.wording import legible
 from barhouse.model import AssetClass, Instrument, Series
 from barhouse.store import anomalies, quality
 from barhouse.store.anomalies import Wanted
@@ -83,6 +84,7 @@ def acknowledge_anomaly(db: Database, number: int, author: str) -> dict[str, Any
     """
     if not author.strip():
         raise InvalidParameter("author: say who has seen it")
+    legible(author=author)
     with db.transaction() as connection:
         known = anomalies.acknowledge(connection, number, author.strip())
     if known is None:

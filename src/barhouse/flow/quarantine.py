@@ -15,6 +15,7 @@ from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.correct import correct
 from barhouse.flow.instruments import find
 from barhouse.flow.rereading import FORMING, IMPOSSIBLE, TAKEN, Reread, place, read_again
+from barhouse.flow.wording import legible
 from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
 from barhouse.store import bars, quarantine, stays
 from barhouse.store.postgres import Database
@@ -87,9 +88,16 @@ def _chosen(db: Database, symbol: Symbols, timeframe: str | None, asset_class: s
 
 def _of(db: Database, ids: Sequence[int]) -> list[Series]:
     """The series of these rows; UnknownRecord (404) if one of them is not there."""
+    _possible(ids)
     with db.connection() as connection:
         _known(ids, quarantine.statuses(connection, ids))
         return quarantine.series(connection, ids)
+
+
+def _possible(ids: Sequence[int]) -> None:
+    """UnknownRecord (404) for a number that is too large for any row."""
+    if beyond := [number for number in ids if abs(number) >= 2**63]:
+        raise UnknownRecord(f"No row in quarantine has the number {beyond[0]}")
 
 
 def _known(ids: Sequence[int], found: dict[int, Status]) -> None:
@@ -185,10 +193,12 @@ def reject(db: Database, ids: Sequence[int], *, reason: str, author: str) -> dic
 def _signed(reason: str, author: str) -> None:
     if not reason.strip() or not author.strip():
         raise InvalidParameter("A decision over the quarantine needs a reason and an author")
+    legible(reason=reason, author=author)
 
 
 def _undecided(connection: Connection, ids: Sequence[int]) -> None:
     """Conflict if somebody has decided over one of the rows before; nobody else can from now on."""
+    _possible(ids)
     found = quarantine.statuses(connection, ids)
     _known(ids, found)
     for number, status in found.items():
