@@ -61,6 +61,7 @@ VERBS = {
         "Make a backup the warehouse, once it was tried beside what is there; that is kept under another name.",
     ),
     "prune": Verb("prune", "prune", "Take out of the logs what is older than retention_days."),
+    "keys": Verb("keys", "keys", "Say who may call the API, and what was done with their keys."),
     "config": Verb("config", "config", "Show what is set and by whom; begin a file of settings."),
     "doctor": Verb("doctor", "doctor", "Look whether everything Barhouse needs is in order, and how to mend it."),
 }
