@@ -76,8 +76,10 @@ class UnknownSymbol(RequestError):
 
     status = 404
 
-    def __init__(self, symbol: str) -> None:
-        super().__init__(f"Symbol {symbol!r} is not tracked; `barhouse track {symbol}` starts it")
+    def __init__(self, *symbols: str) -> None:
+        names, all_of_them = ", ".join(map(repr, symbols)), " ".join(symbols)
+        who, starts = (f"Symbol {names} is", "it") if len(symbols) == 1 else (f"Symbols {names} are", "them")
+        super().__init__(f"{who} not tracked; `barhouse track {all_of_them}` starts {starts}")
 
 
 class UnknownBar(RequestError):

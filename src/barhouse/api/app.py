@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from barhouse.api import (
     actions,
+    bars,
     corrections,
     dashboard,
     duplicates,
@@ -46,6 +47,7 @@ Errors are `{"detail": …}`. Instants are RFC 3339 in UTC; spans are half open,
 ROUTES = (
     health,
     historical,
+    bars,
     jobs,
     events,
     enrichment,

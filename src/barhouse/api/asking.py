@@ -81,8 +81,9 @@ class Asked(AskedSeries):
         ge=1,
         description=f"Bars in a page of JSON: up to {MOST}, {USUAL} if left out. Other formats give all if left out.",
     )
-    format: Literal["json", "csv", "arrow", "parquet"] = Field(
-        default="json", description="json comes by the page; csv, arrow (an IPC stream) and parquet are streamed whole."
+    format: Literal["json", "csv", "ndjson", "arrow", "parquet"] = Field(
+        default="json",
+        description="json comes by the page; csv, ndjson, arrow (an IPC stream) and parquet are streamed whole.",
     )
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with the same query.")
 
@@ -118,13 +119,21 @@ def cursor(last: datetime) -> str:
 def behind(text: str) -> datetime:
     """The time of the last bar of the page before; InvalidParameter (422) for what no answer ever gave."""
     try:
-        microseconds = int.from_bytes(urlsafe_b64decode(text + "="), "big")
+        microseconds = int.from_bytes(decoded(text), "big")
         moment = ALL_TIME.start + timedelta(microseconds=microseconds)
     except (ValueError, OverflowError):
         moment = ALL_TIME.end
     if moment >= ALL_TIME.end or cursor(moment) != text:
         raise InvalidParameter("cursor: this is none; give the next_cursor of the page before")
     return moment
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of a cursor; none for what no answer ever gave."""
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        return b""
 
 
 async def found(warehouse: Warehouse, symbol: str, asked: AskedSeries) -> Found:

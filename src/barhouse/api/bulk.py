@@ -1,4 +1,4 @@
-"""Many bars as bytes: JSON by the page; CSV, Arrow and Parquet as streams of pages."""
+"""Many bars as bytes: JSON by the page; CSV, NDJSON, Arrow and Parquet as streams of pages."""
 
 from __future__ import annotations
 
@@ -41,6 +41,12 @@ def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
     """One table with a heading; what is not known is empty."""
     for number, page in enumerate(pages):
         yield _written(page).write_csv(include_header=number == 0).encode()
+
+
+def ndjson(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+    """A JSON object a line; what is no finite number is null."""
+    for page in pages:
+        yield _written(page).write_ndjson().encode()
 
 
 def arrow(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
@@ -97,6 +103,7 @@ class _Sink(io.RawIOBase):
 
 FORMATS: dict[str, tuple[str, Stream]] = {
     "csv": ("text/csv; charset=utf-8", csv),
+    "ndjson": ("application/x-ndjson", ndjson),
     "arrow": ("application/vnd.apache.arrow.stream", arrow),
     "parquet": ("application/vnd.apache.parquet", parquet),
 }

@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from hashlib import blake2b
-from itertools import chain
 from typing import Annotated, Any, Literal
 
 import anyio
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from barhouse.api import bulk, shapes
+from barhouse.api.answers import is_known, marked, streamed, unchanged, unless_known
 from barhouse.api.asking import Asked, cursor, found
 from barhouse.api.deps import Served, Warehouse
 from barhouse.api.quick import Found
@@ -89,30 +87,19 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     known = await found(served, symbol, asked)
     if page is not None and not asked.plain:
         body = await anyio.to_thread.run_sync(_long, served.db, asked.wanted(known), span, page)
-        return _unless_known(body, request)
+        return unless_known(body, request)
     mark = known.revision if asked.plain else await anyio.to_thread.run_sync(_mark, served.db, asked, known)
-    headers = _headers(mark)
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
+    headers = marked(mark)
+    if is_known(request, headers):
+        return unchanged(headers)
     selection = asked.wanted(known)
     if page is None:
-        return await _streamed(served.db, selection, asked.format, asked.limit, headers)
+        pages = partial(reads.pages, served.db, selection, limit=asked.limit)
+        return await streamed(pages, asked.format, f"{known.series.instrument.symbol}_{asked.timeframe}", headers)
     if page > SHORT:
         body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
     else:
         body = await _quick(served, (symbol, asked), known.revision, selection, span, page)
-    return Response(body, headers=headers, media_type="application/json")
-
-
-def _headers(mark: str) -> dict[str, str]:
-    return {"ETag": f'"{mark}"', "Cache-Control": "no-cache"}
-
-
-def _unless_known(body: bytes, request: Request) -> Response:
-    """A page that hangs on more than its series: its mark is that of what it says, whatever is written elsewhere."""
-    headers = _headers(blake2b(body, digest_size=12).hexdigest())
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=headers)
     return Response(body, headers=headers, media_type="application/json")
 
 
@@ -152,26 +139,13 @@ def _head(selection: Selection, span: Span, rows: Any, more: str | None) -> dict
         "symbol": series.instrument.symbol,
         "asset_class": series.instrument.asset_class,
         "timeframe": series.timeframe,
-        "start": _told(span.start),
-        "end": _told(span.end),
+        "start": told(span.start),
+        "end": told(span.end),
         "count": len(rows),
         "next_cursor": more,
     }
 
 
-def _told(moment: datetime) -> str | None:
+def told(moment: datetime) -> str | None:
     """An end of the span; None for one that was left open."""
     return None if moment in (ALL_TIME.start, ALL_TIME.end) else instant(moment)
-
-
-async def _streamed(
-    db: Database, selection: Selection, form: str, limit: int | None, headers: dict[str, str]
-) -> Response:
-    """All bars, read while they are sent; what goes wrong before the first byte still has its own status."""
-    media_type, write = bulk.FORMATS[form]
-    pages = await anyio.to_thread.run_sync(partial(reads.pages, db, selection, limit=limit))
-    pieces = write(bulk.ahead(pages))
-    first = await anyio.to_thread.run_sync(next, pieces)
-    name = f"{selection.series.instrument.symbol}_{selection.series.timeframe}.{form}"
-    named = headers | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(chain([first], pieces), headers=named, media_type=media_type)

@@ -56,6 +56,25 @@ class BarPage(Page):
     data: list[Bar]
 
 
+class LabelledBar(Bar):
+    """A bar of one of several instruments."""
+
+    symbol: str
+    asset_class: str
+
+
+class CrossPage(BaseModel):
+    """A page of the bars of several instruments: one after the other, each oldest first."""
+
+    symbols: list[str] = Field(description="Those that were asked for, as they are kept.")
+    timeframe: str
+    start: Instant | None = Field(description="As asked for; null where that end was left open.")
+    end: Instant | None
+    count: int = Field(description="Rows in `data`.")
+    next_cursor: str | None = Field(description="Leads to the next page; null on the last one.")
+    data: list[LabelledBar]
+
+
 class FeatureRow(Bar):
     """A bar with its features, each under its own name."""
 
@@ -174,6 +193,7 @@ _FEATURES = {
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _STREAMS = {
     "text/csv": {"schema": {"type": "string"}},
+    "application/x-ndjson": {"schema": {"type": "string"}},
     "application/vnd.apache.arrow.stream": _BINARY,
     "application/vnd.apache.parquet": _BINARY,
 }
@@ -190,14 +210,20 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": told[status]} for status in statuses}
 
 
-def _page(model: type[Page], row: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    example = {"application/json": {"example": {**_HEAD, "data": [row]}}}
+def _page(model: type[BaseModel], row: dict[str, Any], head: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    example = {"application/json": {"example": {**head, "data": [row]}}}
     page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | _STREAMS}
     unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
     return {200: page, 304: unchanged, **_refusals(400, 404, 409, 422, 503)}
 
 
-BARS = _page(BarPage, _BAR)
+BARS = _page(BarPage, _BAR, _HEAD)
+CROSS = _page(
+    CrossPage,
+    {"symbol": "AAPL", "asset_class": "stock", **_BAR},
+    {"symbols": ["AAPL", "MSFT"], **{name: _HEAD[name] for name in ("timeframe", "start", "end", "count")}}
+    | {"next_cursor": "AAAAAQDgcvfPdDQA"},
+)
 FEATURES: dict[int | str, dict[str, Any]] = {
     200: {"model": Features, "content": {"application/json": {"example": _FEATURES}}},
     **_refusals(400, 404, 409, 422, 503),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -40,6 +41,36 @@ def _spelled(connection: Connection, symbol: str, asset_class: AssetClass) -> In
         return instruments.find(connection, symbols.instrument(symbol, asset_class).symbol, asset_class)
     except (InvalidParameter, UnknownSymbol):
         return None
+
+
+def find_all(db: Database, wanted: Sequence[str], asset_class: AssetClass | None = None) -> list[Instrument]:
+    """The instruments that these symbols can mean, in any spelling, each once and in their order.
+
+    UnknownSymbol (404) naming all that nobody keeps, AmbiguousSymbol (409) for the first that is several.
+    """
+    with db.connection() as connection:
+        # no text of PostgreSQL holds a NUL, so no symbol does
+        found = instruments.among(connection, [each for each in wanted if "\0" not in each], asset_class)
+        others = [symbol for symbol in wanted if symbol not in found]
+        spelled = {symbol: _spellings(symbol, asset_class) for symbol in others}
+        meant = instruments.among(connection, list({each.symbol for them in spelled.values() for each in them}))
+    for symbol, them in spelled.items():
+        found[symbol] = [known for each in them for known in meant.get(each.symbol, []) if known == each]
+    if unknown := [symbol for symbol in wanted if not found[symbol]]:
+        raise UnknownSymbol(*dict.fromkeys(unknown))
+    for symbol in wanted:
+        if len(found[symbol]) > 1:
+            raise AmbiguousSymbol(symbol, [each.asset_class for each in found[symbol]])
+    return list(dict.fromkeys(found[symbol][0] for symbol in wanted))
+
+
+def _spellings(symbol: str, asset_class: AssetClass | None) -> list[Instrument]:
+    """The instruments that a symbol in somebody's spelling may be, of a class or of any."""
+    meant = []
+    for each in [asset_class] if asset_class else AssetClass:
+        with suppress(InvalidParameter):
+            meant.append(symbols.instrument(symbol, each))
+    return meant
 
 
 def tracked(db: Database) -> list[Tracked]:

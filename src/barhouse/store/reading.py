@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -75,6 +75,11 @@ class Selection:
         """The names of all columns in the answer."""
         return (*self.schema, *self.derived)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the bars are wanted just as they are stored now."""
+        return self.adjust is Adjust.NONE and self.as_of is None
+
     def after(self, moment: datetime) -> Selection:
         """What is left of it behind a bar."""
         start = max(self.span.start, moment + timedelta(microseconds=1))
@@ -95,18 +100,16 @@ def parameters(selection: Selection, limit: int) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _statement(columns: tuple[str, ...], features: tuple[str, ...], *, newest_first: bool) -> bytes:
+    return columned(query.bars, columns, features, order=sql.SQL(" DESC" if newest_first else ""))
+
+
+def columned(template: bytes, columns: Sequence[str], features: Sequence[str], **parts: sql.Composable) -> bytes:
+    """A statement over `bar` with these of its columns, and these features beside them."""
     names = [sql.Identifier("bar", name) for name in columns]
     names += [sql.Identifier("bar_feature", name) for name in features]
     beside = b"\n" + query.features if features else b""
-    return (
-        sql.SQL(query.bars.decode())
-        .format(
-            columns=sql.SQL(", ").join(names),
-            features=sql.SQL(beside.decode()),
-            order=sql.SQL(" DESC" if newest_first else ""),
-        )
-        .as_bytes()
-    )
+    listed = {"columns": sql.SQL(", ").join(names), "features": sql.SQL(beside.decode())}
+    return sql.SQL(template.decode()).format(**listed, **parts).as_bytes()
 
 
 def bars(db: Database, selection: Selection, limit: int = PAGE) -> pl.DataFrame:
