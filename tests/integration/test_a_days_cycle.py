@@ -41,10 +41,16 @@ class Shelf(FrameShelf):
     restated = False
 
     def bars(
-        self, symbol: str, asset_class: AssetClass, timeframe: Timeframe, start: datetime, end: datetime
+        self,
+        symbol: str,
+        asset_class: AssetClass,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        most: int | None = None,
     ) -> pl.DataFrame | None:
         """What the vendors have by now."""
-        told = super().bars(symbol, asset_class, timeframe, start, end)
+        told = super().bars(symbol, asset_class, timeframe, start, end, most)
         if told is None or not self.restated or asset_class is not AssetClass.STOCK:
             return told
         newest = super().bars(symbol, asset_class, timeframe, START, datetime.now(UTC))
@@ -188,8 +194,8 @@ def test_the_figures_are_those_of_the_logs_and_of_the_vendors(day: Day) -> None:
     assert 0 < own["success_rate"] == round(100 * fetches["good"] / fetches["count"], 2) < 100
     assert own["avg_response_time_ms"] == pytest.approx(fetches["ms"])
     assert 0 < fetches["calls"] <= sum(day.calls.values())
-    left = "SELECT api_quota_remaining FROM enrichment_fetch_log WHERE source = 'binance' ORDER BY id DESC LIMIT 1"
-    assert own["api_quota_remaining"] == day.one(left) > 0
+    told_left = "FROM enrichment_fetch_log WHERE api_quota_remaining IS NOT NULL ORDER BY id DESC LIMIT 1"
+    assert own["api_quota_remaining"] == day.one(f"SELECT api_quota_remaining {told_left}") > 0
     [computed] = asked(
         day.service,
         "SELECT count(*), sum(success::int) AS good, avg(computation_time_ms) AS ms FROM enrichment_compute_log",
@@ -202,6 +208,20 @@ def test_the_figures_are_those_of_the_logs_and_of_the_vendors(day: Day) -> None:
     dashboard = day.get("enrichment/dashboard/metrics")
     del told["backfill_progress"], told["timestamp"], dashboard["timestamp"]
     assert dashboard == told
+
+
+@pytest.mark.parametrize("log", ["fetch", "compute"])
+def test_what_was_fetched_and_computed_stands_under_the_job_that_wanted_it(day: Day, log: str) -> None:
+    wanted = {name: job["job_id"] for name, job in day.jobs.items()}
+
+    rows = asked(
+        day.service, f"SELECT symbol, job_id::text AS job, min(created_at) FROM enrichment_{log}_log GROUP BY 1, 2"
+    )
+
+    of_symbol = {symbol: [row["job"] for row in rows if row["symbol"] == symbol] for symbol in (*STOCKS, COIN)}
+    assert of_symbol[COIN] == [wanted["enrichment"]]
+    assert {job for symbol in STOCKS for job in of_symbol[symbol]} == {wanted["backfill"], wanted["enrichment"]}
+    assert all(row["job"] in wanted.values() for row in rows)
 
 
 def test_the_quality_of_the_week_is_that_of_its_days(day: Day) -> None:

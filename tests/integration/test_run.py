@@ -370,7 +370,7 @@ def test_how_far_a_run_is_can_be_seen_beside_the_series(service: DatabaseService
 def test_a_computation_that_fails_is_written_down(service: DatabaseService) -> None:
     series = kept(service, "AAPL")
 
-    with pytest.raises(pl.exceptions.ComputeError), recorded(service, [series]):
+    with pytest.raises(pl.exceptions.ComputeError), recorded(service, [series], {}):
         raise pl.exceptions.ComputeError("no such thing")
 
     [told] = asked(service, "SELECT * FROM enrichment_compute_log")

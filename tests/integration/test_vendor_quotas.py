@@ -19,7 +19,7 @@ from barhouse.errors import DatabaseUnavailable, RateLimited, SourceUnavailable
 from barhouse.flow.vendors import Shared, vendors
 from barhouse.model import Instrument, Series, Span, Timeframe, moment
 from barhouse.resilience.manager import guards
-from barhouse.resilience.pace import Allowance
+from barhouse.resilience.pace import Allowance, Pace, alone
 from barhouse.resilience.retry import Retry
 from barhouse.sources.http import Http
 from barhouse.store import quotas
@@ -108,6 +108,16 @@ def test_a_refusal_in_one_process_holds_the_others(db: Database) -> None:
 
     assert 0.3 <= timed(other) < 2
     assert (standing(db)["total_requests"], standing(db)["rate_limited_count"]) == (2, 1)
+
+
+def test_each_turn_tells_how_many_more_calls_may_leave(db: Database) -> None:
+    async def left(turns: Shared | Pace) -> list[int | None]:
+        return [await turns.turn() for _ in range(3)]
+
+    allowance = Allowance("polygon", KEY, 3)
+
+    assert asyncio.run(left(Shared(db, allowance))) == asyncio.run(left(alone(allowance))) == [2, 1, 0]
+    assert asyncio.run(left(Shared(db, Allowance("polygon", KEY, 0)))) == [None, None, None]
 
 
 async def _get(http: Http) -> None:

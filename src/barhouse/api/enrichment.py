@@ -8,9 +8,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from barhouse.api.deps import Configured, Stored
+from barhouse.api.deps import Stored
 from barhouse.api.shapes import Instant
-from barhouse.config import Settings
 from barhouse.flow import enrichment, overseeing, scheduling
 from barhouse.model import AssetClass
 from barhouse.store.enrichment import Status
@@ -49,7 +48,7 @@ class Fetches(BaseModel):
     successful: int
     success_rate: float = Field(description="Percent; 0 of 0 is 0.")
     avg_response_time_ms: float | None = Field(description="Of those that were answered; null where none was.")
-    api_quota_remaining: int | None = Field(description="The latest that a vendor told; null before the first.")
+    api_quota_remaining: int | None = Field(description="What was left at the latest call, at Binance as weight.")
 
 
 class Computations(BaseModel):
@@ -148,7 +147,7 @@ class Health(BaseModel):
     last_enrichment_time: Instant | None
     failed_symbols: int = Field(description="In the last job that has ended.")
     issues: list[str]
-    config: dict[str, Any]
+    config: dict[str, Any] = Field(description="The settings of the process that leads the schedules.")
     timestamp: Instant
 
 
@@ -217,9 +216,9 @@ def overview(db: Stored) -> Overview:
 
 
 @router.get("/dashboard/health", summary="Whether enrichment goes on")
-def health(db: Stored, settings: Configured) -> Health:
+def health(db: Stored) -> Health:
     """Whether a scheduler runs and is not paused, and what failed in the last job."""
-    return Health(**overseeing.health(db, _config(settings)))
+    return Health(**overseeing.health(db))
 
 
 @router.get("/dashboard/metrics", summary="The figures of the dashboard")
@@ -267,13 +266,3 @@ def history(db: Stored, limit: Annotated[int, Query(ge=1, le=100, description="S
     """What came of the latest enrichments, newest first."""
     jobs = [Outcome(**item) for item in enrichment.history(db, limit)]
     return History(timestamp=datetime.now(UTC), count=len(jobs), jobs=jobs)
-
-
-def _config(settings: Settings) -> dict[str, Any]:
-    return {
-        "enrichment_hour": settings.enrichment_schedule_hour,
-        "enrichment_minute": settings.enrichment_schedule_minute,
-        "enable_daily_enrichment": settings.enrichment_enabled,
-        "follows_backfill": settings.backfill_enabled and settings.enrichment_enabled,
-        "max_concurrent_symbols": settings.max_concurrent_symbols,
-    }

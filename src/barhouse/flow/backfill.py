@@ -175,7 +175,7 @@ async def _read(run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[
                     await _fail(run, piece, calendar, attempt)
                     continue
                 if attempt.outdone:
-                    await anyio.to_thread.run_sync(note_outdone, run.db, attempt.fetched)
+                    await anyio.to_thread.run_sync(note_outdone, run.db, attempt.fetched, run.claims.get(series))
                     continue
                 source = next(each for each in piece.sources if each.name == attempt.source)
                 fetched = attempt.fetched

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import polars as pl
 
@@ -45,6 +46,11 @@ class Batch:
     def keys(self) -> list[int]:
         """The numbers of its instruments."""
         return [each.series.instrument.number for each in self.fetched]
+
+    @property
+    def executions(self) -> Mapping[int, UUID]:
+        """Which they are, by the number of the instrument."""
+        return {key: step.claim.execution_id for key, step in self.steps.items()}
 
     @property
     def bars(self) -> pl.DataFrame:

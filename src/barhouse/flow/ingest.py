@@ -98,9 +98,9 @@ def _write(
     splits = actions.splits(connection, batch.keys)
     expects = batch.fetched[0].expects
     every, began = [each.series for each in batch.fetched], perf_counter()
-    with recorded(db, every):
+    with recorded(db, every, batch.executions):
         enriched = enrich(db, fresh, batch.kind, splits=splits, read=read, moved=moved, expects=expects)
-    told = computed(every, enriched.features, perf_counter() - began)
+    told = computed(every, enriched.features, perf_counter() - began, batch.executions)
     rows = enriched.bars.with_columns(source=pl.lit(source, pl.Int16))
     _store(connection, rows, difference, held, ids, batch.timeframe)
     feature_store.replace(connection, enriched.features, batch.timeframe)
@@ -168,14 +168,15 @@ def note(
         if state is not coverage.State.UNREACHABLE:
             [number] = fetches.reserve(connection, 1)
             kind = type(attempt.error).__name__
-            told = Fetch(number, series, attempt.source, attempt.span, error=reason, error_class=kind)
+            own = claim.execution_id if claim else None
+            told = Fetch(number, series, attempt.source, attempt.span, error=reason, error_class=kind, execution=own)
             fetches.log(connection, [told])
         stretch = coverage.Stretch(attempt.span, state, now, reason, fetch_id=number)
         coverage.record(connection, series, source, stretch, revisit(calendar))
 
 
-def note_outdone(db: Database, fetched: Fetched) -> None:
+def note_outdone(db: Database, fetched: Fetched, claim: Claim | None = None) -> None:
     """Write down an answer that gave way to a better one: a fetch that succeeded, of which nothing is kept."""
     with db.transaction() as connection:
         [number] = fetches.reserve(connection, 1)
-        fetches.log(connection, [receipts.outdone(fetched, number)])
+        fetches.log(connection, [receipts.outdone(fetched, number, claim.execution_id if claim else None)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import TypedDict
+from uuid import UUID
 
 import polars as pl
 from psycopg import Connection
@@ -47,12 +48,13 @@ def told(
             **_weighed(each),
             stamped_at=stamps.get(key),
             features=features.get(key, 0),
+            execution=batch.executions.get(key),
         )
         for key, each in zip(batch.keys, batch.fetched, strict=True)
     ]
 
 
-def outdone(fetched: Fetched, number: int) -> Fetch:
+def outdone(fetched: Fetched, number: int, execution: UUID | None) -> Fetch:
     """What the log says of an answer of which nothing was kept, since another was better."""
     return Fetch(
         number,
@@ -64,6 +66,7 @@ def outdone(fetched: Fetched, number: int) -> Fetch:
         response_ms=fetched.response_ms,
         quota=fetched.quota_remaining,
         **_weighed(fetched),
+        execution=execution,
     )
 
 

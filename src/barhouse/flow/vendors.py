@@ -38,8 +38,11 @@ class Shared:
         self._rules = rules
         self._used = 0
 
-    async def turn(self, weight: int = 1) -> None:
-        """Wait until the next call, which costs `weight`, may leave; RateLimited where the vendor wants long quiet."""
+    async def turn(self, weight: int = 1) -> int | None:
+        """Wait until the next call, which costs `weight`, may leave; how many may at once after it, None: any.
+
+        RateLimited where the vendor wants long quiet.
+        """
         ticket = uuid4()
         ask = partial(quotas.ask, self._db, self._allowance, ticket, weight=weight)
         told = await anyio.to_thread.run_sync(ask)
@@ -54,6 +57,7 @@ class Shared:
             await asyncio.sleep(told.wait)
             told = await anyio.to_thread.run_sync(partial(ask, first=False))
         self._used = told.used
+        return max(self._allowance.most - told.used, 0) if self._allowance.most else None
 
     async def hold(self, seconds: float) -> None:
         """Let no call of any process leave for so long: the vendor asked for it."""

@@ -32,8 +32,8 @@ class Allowance:
 class Turns(Protocol):
     """Who lets calls leave, so that all together keep to an allowance."""
 
-    async def turn(self, weight: int = 1) -> None:
-        """Wait until the next call, which costs `weight`, may leave."""
+    async def turn(self, weight: int = 1) -> int | None:
+        """Wait until the next call, which costs `weight`, may leave; how many may at once after it, None: any."""
         ...
 
     async def hold(self, seconds: float) -> None:
@@ -65,8 +65,8 @@ class Pace:
         self._window = window
         self._closed_until = 0.0
 
-    async def turn(self, weight: int = 1) -> None:  # noqa: ARG002
-        """Wait until the next call may leave."""
+    async def turn(self, weight: int = 1) -> int | None:  # noqa: ARG002
+        """Wait until the next call may leave; how many may at once after it, None: any."""
         full = bool(self._log) and len(self._log) == self._log.maxlen
         before, mine = self._log[0] if full else [0.0], [0.0]
         self._log.append(mine)
@@ -74,7 +74,8 @@ class Pace:
             now = time.monotonic()
             mine[0] = max(now, self._closed_until, before[0] + self._window if full else now)
             if mine[0] <= now:
-                return
+                most = self._log.maxlen
+                return most - sum(each[0] > now - self._window for each in self._log) if most else None
             await asyncio.sleep(mine[0] - now)
 
     async def hold(self, seconds: float) -> None:

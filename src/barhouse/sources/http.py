@@ -128,6 +128,8 @@ class Http:
         self._client: httpx.AsyncClient | None = None
         self._closed_until = 0.0
         self._why_closed: SourceError | None = None
+        self.quota_remaining: int | None = None
+        """How many calls might have left at once after the latest one, by our own log; None: any."""
         self.total_requests = 0
         self.rate_limited_count = 0
 
@@ -175,7 +177,7 @@ class Http:
         self._guard.breaker.check()
         self._connected()  # what takes its time is done before the turn: a call that is let out leaves
         await self._guard.limiter.turn()
-        await self._pace.turn(weight)
+        self.quota_remaining = await self._pace.turn(weight)
         self._refuse_closed()
         return await self._guard.breaker.call(call)  # type: ignore[no-any-return]
 

@@ -170,6 +170,7 @@ class Polygon(Asking):
             rejects=pl.concat(rejects),
             calls=read.calls,
             response_ms=read.ms,
+            quota_remaining=self._http.quota_remaining,
         )
 
     async def actions(self, series: Series, span: Span) -> pl.DataFrame:

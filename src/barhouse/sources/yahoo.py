@@ -154,6 +154,7 @@ class Yahoo(Asking):
             actions=_actions(told.chart),
             calls=read.calls + (told.calls if told is not read else 0),
             response_ms=read.ms + (told.ms if told is not read else 0.0),
+            quota_remaining=self._http.quota_remaining,
         )
 
     async def actions(self, series: Series, span: Span) -> pl.DataFrame:

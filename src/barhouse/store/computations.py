@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -22,6 +23,8 @@ class Computation:
     missing: Sequence[str] = ()
     milliseconds: float | None = None
     error: str | None = None
+    execution: UUID | None = None
+    """What it was computed for, None where nobody keeps books of it."""
 
 
 def log(connection: Connection, computations: Sequence[Computation]) -> None:
@@ -34,5 +37,6 @@ def log(connection: Connection, computations: Sequence[Computation]) -> None:
         "missing": [",".join(each.missing) for each in computations],
         "milliseconds": [each.milliseconds for each in computations],
         "errors": [each.error for each in computations],
+        "executions": [each.execution for each in computations],
     }
     connection.execute(query.log, told)

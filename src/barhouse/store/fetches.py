@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from psycopg import Connection
 
@@ -40,6 +41,8 @@ class Fetch:
     stamped_at: datetime | None = None
     features: int = 0
     """How many features came to a value in the bars that hang on it."""
+    execution: UUID | None = None
+    """What it was read for, None where nobody keeps books of it."""
 
 
 def reserve(connection: Connection, count: int) -> list[int]:
@@ -77,4 +80,5 @@ def _row(fetch: Fetch) -> dict[str, object]:
         "compared_with": fetch.compared_with,
         "compared_score": fetch.compared_score,
         "stamped_at": fetch.stamped_at,
+        "execution": fetch.execution,
     }

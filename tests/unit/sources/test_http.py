@@ -23,7 +23,7 @@ from barhouse.errors import (
     UnknownAtSource,
     UnreadableAnswer,
 )
-from barhouse.resilience.manager import guards
+from barhouse.resilience.manager import Measures, guards
 from barhouse.resilience.pace import Pace
 from barhouse.resilience.retry import Retry
 from barhouse.sources.http import Http, complaint, seconds
@@ -280,7 +280,7 @@ def test_no_more_calls_are_under_way_than_the_vendor_has_places() -> None:
         return time.monotonic() - began
 
     with vendor(Reply(b"{}", stall=0.1)) as host:
-        guard = guards("polygon", at_once=2)
+        guard = guards("polygon", measures=Measures(at_once=2))
         assert asked(Http("polygon", host.url, guard=guard), many) >= 0.3
 
 

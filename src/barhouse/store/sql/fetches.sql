@@ -3,11 +3,13 @@
 SELECT nextval(pg_get_serial_sequence('enrichment_fetch_log', 'id')) FROM generate_series(1, %(count)s);
 
 -- name: log
--- Writes down what came of some fetches.
+-- Writes down what came of some fetches, each under the first job that wanted it.
 INSERT INTO enrichment_fetch_log (id, symbol, asset_class, timeframe, source, span_start, span_end, calls, records_fetched,
     records_inserted, records_updated, records_unchanged, records_quarantined, success, source_response_time_ms,
-    api_quota_remaining, error_details, error_class, quality_score, compared_with, compared_score, stamped_at)
+    api_quota_remaining, error_details, error_class, quality_score, compared_with, compared_score, stamped_at, job_id)
 OVERRIDING SYSTEM VALUE
 VALUES (%(id)s, %(symbol)s, %(asset_class)s, %(timeframe)s, %(source)s, %(start)s, %(end)s, %(calls)s, %(fetched)s,
         %(inserted)s, %(updated)s, %(unchanged)s, %(quarantined)s, %(success)s, %(response_ms)s, %(quota)s, %(error)s,
-        %(error_class)s, %(quality)s, %(compared_with)s, %(compared_score)s, %(stamped_at)s);
+        %(error_class)s, %(quality)s, %(compared_with)s, %(compared_score)s, %(stamped_at)s,
+        (SELECT j.job_id FROM job_task t JOIN job j USING (job_id)
+         WHERE t.execution_id = %(execution)s ORDER BY j.created_at, j.job_id LIMIT 1));
