@@ -240,8 +240,15 @@ def test_the_job_of_a_symbol_is_told_as_its_series_fare(service: DatabaseService
         service, "UPDATE backfill_state_persistent SET status = 'pending', retry_count = 1, error_message = 'reset'"
     )
     again = asked(api, f"{BOARD}/job-status/AAPL")
+    # Between two tries its worker keeps it, with what went wrong
+    changed(service, "UPDATE backfill_state_persistent SET status = 'in_progress'")
+    kept = asked(api, f"{BOARD}/job-status/AAPL")
+    changed(service, "UPDATE backfill_state_persistent SET error_message = NULL")
+    taken_over = asked(api, f"{BOARD}/job-status/AAPL")
     changed(
-        service, "UPDATE backfill_state_persistent SET status = 'failed', completed_at = now() WHERE symbol = 'IBM'"
+        service,
+        "UPDATE backfill_state_persistent SET status = 'failed', error_message = 'reset', completed_at = now() "
+        "WHERE symbol = 'IBM'",
     )
     changed(service, "UPDATE backfill_state_persistent SET status = 'completed' WHERE symbol = 'AAPL'")
 
@@ -255,6 +262,7 @@ def test_the_job_of_a_symbol_is_told_as_its_series_fare(service: DatabaseService
         "completed_at": None,
     }
     assert [each["status"] for each in (waiting, running, again)] == ["pending", "in_progress", "retry"]
+    assert [each["status"] for each in (kept, taken_over)] == ["retry", "in_progress"]
     assert running["started_at"].endswith("Z")
     assert (again["retry_count"], again["last_error"]) == (1, "reset")
     assert asked(api, f"{BOARD}/job-status/AAPL")["status"] == "completed"
@@ -343,7 +351,6 @@ def test_health_follows_the_scheduler_the_pause_and_the_last_job(service: Databa
 
     assert (away["health_status"], away["issues"]) == ("critical", ["No scheduler runs; `barhouse up` starts one"])
     assert (fine["health_status"], fine["scheduler_running"], fine["issues"]) == ("healthy", True, [])
-    assert fine["config"]["enrichment_hour"] == 1
     assert (paused["health_status"], paused["config"]["paused"]) == ("warning", True)
     assert " by api; " in paused["issues"][0]
     assert (failed["health_status"], failed["failed_symbols"]) == ("warning", 1)

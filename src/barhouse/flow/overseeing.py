@@ -11,7 +11,7 @@ from barhouse.flow.scheduling import is_paused, next_enrichment
 from barhouse.model import instant
 from barhouse.store import outcomes, schedules
 from barhouse.store.postgres import Database
-from barhouse.store.schedules import Name, Standing
+from barhouse.store.schedules import Name, Schedule, Standing
 
 SHOWN = 20
 """So many symbols are shown that wait, and so many that are worked on or failed."""
@@ -45,10 +45,11 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "waits"}
 
 
-def health(db: Database, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether enrichment goes on by itself, as `GET enrichment/dashboard/health` tells it; `config` is told with it."""
+def health(db: Database) -> dict[str, Any]:
+    """Whether enrichment goes on by itself, as `GET enrichment/dashboard/health` tells it."""
     with db.connection() as connection:
         stands, last = schedules.standing(connection), outcomes.history(connection, 1, ended=True)
+        told = schedules.settings(connection)
     failed = last[0]["failed"] if last else 0
     return {
         "health_status": _status(stands, failed),
@@ -56,8 +57,22 @@ def health(db: Database, config: Mapping[str, Any]) -> dict[str, Any]:
         "last_enrichment_time": last[0]["completed_at"] if last else None,
         "failed_symbols": failed,
         "issues": _issues(stands, failed),
-        "config": {**config, "paused": is_paused(stands)},
+        "config": {**_config(told or {}, stands.named(Name.ENRICHMENT)), "paused": is_paused(stands)},
         "timestamp": datetime.now(UTC),
+    }
+
+
+def _config(told: Mapping[str, Any], own: Schedule | None) -> dict[str, Any]:
+    """By which settings the leader enriches; those of the last one where nobody leads, nothing before the first."""
+    if own is None or not own.cron:
+        return {}
+    minute, hour, *_ = own.cron.split()
+    return {
+        "enrichment_hour": int(hour),
+        "enrichment_minute": int(minute),
+        "enable_daily_enrichment": own.enabled,
+        "follows_backfill": own.follows is not None,
+        "max_concurrent_symbols": told.get("max_concurrent_symbols"),
     }
 
 

@@ -144,7 +144,8 @@ async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching
         if own := [series for series in left if series in run.claims]:
             asked = [each for series in own for each in run.wanted[series]]
             pieces = await anyio.to_thread.run_sync(planned, asked, run.now)
-            outcomes += await _bring(run, own, pieces, watching, concurrency)
+            brought = await _bring(run, own, pieces, watching, concurrency)
+            outcomes += [each for each in brought if each.series not in run.claims]  # those are tried again
         elif run.task:
             break
         else:

@@ -6,6 +6,8 @@ import asyncio
 
 import anyio
 
+from barhouse.config import Settings
+
 
 class Starts:
     """Lets `most` series be fetched at the same time, whose starts lie `apart` seconds from each other.
@@ -59,6 +61,11 @@ class Starts:
 
     def _adapt(self) -> None:
         self._limit().total_tokens = self._most
+
+
+def at_once(settings: Settings) -> int:
+    """How many series a process fetches at the same time, by its settings."""
+    return settings.max_concurrent_symbols if settings.parallel_backfill else 1
 
 
 AtOnce = int | Starts

@@ -17,9 +17,11 @@ import structlog
 
 from barhouse.alerts import Channel, channels
 from barhouse.config import Settings
-from barhouse.errors import BarhouseError
+from barhouse.errors import BarhouseError, MigrationError
 from barhouse.flow.alerting import deliver
 from barhouse.flow.scheduling import Timetable, fire
+from barhouse.flow.starts import at_once
+from barhouse.flow.warehouse import require_known
 from barhouse.scheduler.errands import errand
 from barhouse.scheduler.leader import Candidate
 from barhouse.store import health, schedules
@@ -34,6 +36,9 @@ LOOK = 1.0
 
 TELLING = 30.0
 """Seconds between two looks for messages that wait to be sent."""
+
+SCHEMA, OUTDATED = 5.0, 60.0
+"""Seconds between two looks whether the schema still is the one we know, and before another one where it is not."""
 
 
 @contextmanager
@@ -57,7 +62,7 @@ class Clock:
 
     def __init__(self, db: Database, settings: Settings, table: Timetable, *, owner: str = OWNER) -> None:
         self.over = Event()
-        self.candidate = Candidate(db.url, owner, table.told())
+        self.candidate = Candidate(db.url, owner, table.told(), {"max_concurrent_symbols": at_once(settings)})
         self._db = db
         self._settings = settings
         self._table = table
@@ -65,6 +70,7 @@ class Clock:
         self._told: Sequence[Channel] = channels(settings.alert_urls, settings.alert_secret)
         self._under_way: dict[str, Future[None]] = {}
         self._next_telling = monotonic()
+        self._next_agreement = monotonic()
         self._is_arranged = False
         self._is_caught_up = False
 
@@ -73,23 +79,29 @@ class Clock:
         log.info("enrichment_scheduler_started", owner=self._owner, **self._table.told())
         with ThreadPoolExecutor(4, thread_name_prefix="schedule") as pool:
             while not self.over.is_set():
-                self._look(pool)
-                self.over.wait(LOOK)
+                self.over.wait(self._look(pool))
             self.candidate.end()
 
-    def _look(self, pool: ThreadPoolExecutor) -> None:
+    def _look(self, pool: ThreadPoolExecutor) -> float:
+        """Fire what is due, if this process leads; the seconds until it looks again."""
         try:
             if now := self._led():
                 self._beside(pool, "firing", partial(self._fire, pool, now))
+        except MigrationError as error:
+            log.error("scheduler_outdated", error=str(error))
+            self.candidate.end()  # so that one that knows the schema leads
+            return OUTDATED
         except BarhouseError as error:
             log.warning("scheduler_without_database", error=str(error))
-            return
+            return LOOK
         if self._told and monotonic() >= self._next_telling:
             self._next_telling = monotonic() + TELLING
             self._beside(pool, "telling", self._tell)
+        return LOOK
 
     def _led(self) -> datetime | None:
         """The time, if this process leads: then its settings are those that count."""
+        self._agree()
         led = self.candidate.leads
         now = self.candidate.look()
         self._is_arranged = self._is_arranged and led
@@ -98,6 +110,12 @@ class Clock:
                 schedules.arrange(connection, self._table.arranged(now), self._table.classes, now)
             self._is_arranged = True
         return now
+
+    def _agree(self) -> None:
+        """See to it that we know the schema that we fire schedules on; MigrationError once a newer Barhouse came."""
+        if monotonic() >= self._next_agreement:
+            require_known(self._db)
+            self._next_agreement = monotonic() + SCHEMA
 
     def _beside(self, pool: ThreadPoolExecutor, name: str, work: Callable[[], None]) -> None:
         """Do something beside the looks, which are the signs of life, unless it is still being done."""

@@ -31,16 +31,17 @@ ALIVE: Mapping[str, Any] = {
 class Candidate:
     """A process that would lead, on a connection of its own: no pool may give that to anybody else.
 
-    `told` are its settings. All calls are of one thread; DatabaseUnavailable where the connection is lost, and then
+    `told` are the settings that all of them share, `own` what the others need not have alike. All calls are of one thread; DatabaseUnavailable where the connection is lost, and then
     it does not lead any more.
     """
 
-    def __init__(self, url: str, owner: str, told: Mapping[str, Any]) -> None:
+    def __init__(self, url: str, owner: str, told: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         self.leads = False
         self.differs: list[str] | None = None
         self._url = url
         self._owner = owner
         self._told = told
+        self._own = own
         self._connection: Connection | None = None
 
     def look(self) -> datetime | None:
@@ -70,7 +71,7 @@ class Candidate:
             now = schedules.beat(connection)
             self.leads = now is not None
             return now
-        if schedules.lead(connection, self._owner, self._told):
+        if schedules.lead(connection, self._owner, {**self._told, **self._own}):
             self.leads = True
             log.info("leader_chosen", owner=self._owner)
             return schedules.clock(connection)
@@ -103,6 +104,5 @@ class Candidate:
 
 def differences(own: Mapping[str, Any], leader: Mapping[str, Any]) -> list[str]:
     """In what settings differ from the leader's, in words."""
-    names = sorted(own.keys() | leader.keys())
-    pairs = [(name, own.get(name), leader.get(name)) for name in names]
+    pairs = [(name, own[name], leader.get(name)) for name in sorted(own)]
     return [f"{name}: {here!r} here, {there!r} with the leader" for name, here, there in pairs if here != there]

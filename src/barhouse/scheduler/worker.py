@@ -18,7 +18,7 @@ from psycopg import AsyncConnection, sql
 from barhouse.config import Settings
 from barhouse.errors import DatabaseUnavailable, MigrationError
 from barhouse.flow.retries import WAITS
-from barhouse.flow.starts import Starts
+from barhouse.flow.starts import Starts, at_once
 from barhouse.flow.task import perform, recover
 from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import require_known
@@ -60,11 +60,6 @@ def working(db: Database, settings: Settings, *, waits: Sequence[float] = WAITS)
     finally:
         over.set()
         thread.join()
-
-
-def at_once(settings: Settings) -> int:
-    """How many series are fetched at the same time."""
-    return settings.max_concurrent_symbols if settings.parallel_backfill else 1
 
 
 Performing = Callable[[Database, Mapping[str, Source], UUID], Awaitable[None]]
