@@ -318,6 +318,7 @@ UNION ALL SELECT format('run %s running', execution_id) FROM scheduler_execution
 UNION ALL SELECT format('task %s %s in the queue', args, status) FROM barhouse_queue.procrastinate_jobs
 UNION ALL SELECT format('message of incident %s %s', incident, status) FROM alert_delivery
 WHERE status IN ('waiting', 'sending')
+UNION ALL SELECT format('incident %s of which nobody was told', id) FROM alert_incident WHERE status = 'open'
 UNION ALL SELECT 'a health run that was not made yet' WHERE NOT EXISTS (SELECT FROM health_run)
 LIMIT 10
 """

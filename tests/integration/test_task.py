@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from uuid import UUID
+
+from structlog.testing import capture_logs
 
 from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
@@ -22,7 +25,9 @@ from barhouse.flow.track import track
 from barhouse.model import Instrument, Series, Span, Timeframe
 from barhouse.sources.base import Fetched, Source
 from barhouse.sources.polygon import Polygon
-from barhouse.store.jobs import Kind
+from barhouse.store import executions
+from barhouse.store.executions import State
+from barhouse.store.jobs import Kind, book
 from barhouse.store.postgres import Database
 
 YEAR = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 1, 1, tzinfo=UTC))
@@ -104,7 +109,8 @@ def test_what_failed_in_passing_is_tried_again_and_what_no_try_can_mend_is_not(d
     with vendor_side.running() as vendors:
         sources = {"polygon": Moody(vendors, "k")}
         job = job_of(db)
-        performed(db, sources, job["tasks"][0]["execution_id"], waits=(0.05, 0.1, 0.2))
+        with capture_logs() as logged:
+            performed(db, sources, job["tasks"][0]["execution_id"], waits=(0.05, 0.1, 0.2))
 
     told = {task["symbol"]: task for task in jobs.job(db, job["job_id"])["tasks"]}
     assert WAITS == (2, 4, 8)
@@ -115,6 +121,34 @@ def test_what_failed_in_passing_is_tried_again_and_what_no_try_can_mend_is_not(d
     }
     assert jobs.job(db, job["job_id"])["retried"] == 5
     assert told["AAPL"]["error_message"].endswith("polygon: it is away")
+    said = Counter((each["event"], each["series"].split()[0]) for each in logged if "series" in each)
+    assert (said["enrichment_retry", "AAPL"], said["enrichment_failed", "AAPL"]) == (3, 1)
+    assert (said["enrichment_retry", "IBM"], said["enrichment_completed", "IBM"]) == (2, 1)
+
+
+def test_a_failure_that_two_jobs_share_counts_once(db: Database) -> None:
+    series = track(db, [Instrument(symbol) for symbol in SYMBOLS], [Timeframe.D1], YEAR.start)
+    wanted = [Wanted(each, YEAR) for each in series]
+    first = jobs.request(db, Kind.BACKFILL, wanted[:1], by="test")
+    execution = UUID(first["tasks"][0]["execution_id"])
+    with db.transaction() as connection:
+        claims = executions.claim(connection, [execution])
+    # The second one is asked for while the first one ends, whose books cannot see it yet
+    with db.transaction() as late:
+        second = jobs.requested(late, Kind.BACKFILL, wanted, by="test")
+        with db.transaction() as connection:
+            executions.finish(connection, [(claims[execution], State.FAILED, "it is away")])
+            book(connection, [execution])
+    with db.transaction() as connection:
+        others = [UUID(task["execution_id"]) for task in second["tasks"] if task["execution_id"] != str(execution)]
+        ends = executions.claim(connection, others).values()
+        executions.finish(connection, [(each, State.COMPLETED, None) for each in ends])
+        book(connection, others)
+
+    with db.connection() as connection:
+        counted = connection.execute("SELECT symbol, consecutive_failures FROM symbol_failure_tracking ORDER BY 1")
+        assert counted.fetchall() == [("AAPL", 1), ("IBM", 0), ("MSFT", 0)]
+    assert [jobs.job(db, each["job_id"])["status"] for each in (first, second)] == ["failed", "failed"]
 
 
 def test_series_start_apart_and_no_more_at_once_than_allowed_even_when_that_changes() -> None:

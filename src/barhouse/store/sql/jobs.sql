@@ -92,20 +92,30 @@ ORDER BY e.id
 LIMIT %(limit)s;
 
 -- name: lock
--- The runs of the jobs that want some executions; nobody else books for them until the transaction ends.
+-- The runs of the jobs that want some executions, and of those that share others with them; nobody else books for
+-- them until the transaction ends.
 SELECT r.execution_id
 FROM scheduler_execution_log r
-WHERE r.execution_id IN (SELECT j.run_id FROM job_task t JOIN job j USING (job_id)
-                         WHERE t.execution_id = ANY (%(executions)s))
+WHERE r.status = 'running'
+  AND r.execution_id IN (SELECT j.run_id FROM job_task shared JOIN job j USING (job_id)
+                         WHERE shared.execution_id IN (
+                             SELECT own.execution_id FROM job_task own
+                             WHERE own.job_id IN (SELECT job_id FROM job_task WHERE execution_id = ANY (%(executions)s))
+                         ))
 ORDER BY r.execution_id
 FOR UPDATE;
 
 -- name: count
--- The symbols of some runs whose tasks are all through and were not counted yet, and whether all of them succeeded.
+-- The symbols of some runs whose tasks are all through and were not counted yet, and whether all of them succeeded;
+-- without those of which only that failed which another job has counted.
 WITH through AS (
-    SELECT s.job_id, s.symbol, s.asset_class, bool_and(s.status = 'completed') AS succeeded
+    SELECT s.job_id, s.symbol, s.asset_class,
+           CASE WHEN bool_or(s.status = 'failed' AND NOT before.counted) THEN false
+                WHEN bool_and(s.status = 'completed') THEN true END AS succeeded
     FROM job_task_state s
     JOIN job j USING (job_id)
+    CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM job_task o WHERE o.execution_id = s.execution_id AND o.counted)
+                        AS counted) AS before
     WHERE j.run_id = ANY (%(runs)s)
     GROUP BY s.job_id, s.symbol, s.asset_class
     HAVING bool_and(s.status IN ('completed', 'failed')) AND NOT bool_or(s.counted)
@@ -115,7 +125,10 @@ WITH through AS (
     FROM through
     WHERE (t.job_id, t.symbol, t.asset_class) = (through.job_id, through.symbol, through.asset_class)
 )
-SELECT symbol, asset_class, bool_and(succeeded) FROM through GROUP BY symbol, asset_class;
+SELECT symbol, asset_class, bool_and(succeeded)
+FROM through
+WHERE succeeded IS NOT NULL
+GROUP BY symbol, asset_class;
 
 -- name: book
 -- What the runs of jobs have come to; a symbol has failed when one of its series has.
