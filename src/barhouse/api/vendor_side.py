@@ -17,7 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from barhouse.api.compat import Shelf, binance, polygon, yahoo
+from barhouse.api.compat import FuturesShelf, Shelf, binance, polygon, yahoo
 from barhouse.api.compat.frames import FrameShelf
 from barhouse.api.faults import Breakable, Faults, Faulty, Script, script
 from barhouse.api.sample import sample
@@ -28,7 +28,7 @@ _VENDORS = {"v2": "polygon", "v3": "polygon", "v8": "yahoo", "api": "binance", "
 
 
 def create(
-    shelf: Shelf, *, keys: Collection[str] | None = None, most: int = polygon.MOST, faults: Script | None = None
+    shelf: FuturesShelf, *, keys: Collection[str] | None = None, most: int = polygon.MOST, faults: Script | None = None
 ) -> FastAPI:
     """The three vendors over `shelf` at their own paths; `keys` and `most` are Polygon's, as its router has them.
 
@@ -37,8 +37,14 @@ def create(
     """
     app = FastAPI(title="Barhouse vendor side", openapi_url=None)
     calls: Counter[str] = Counter(dict.fromkeys(_VENDORS.values(), 0))
-    for routes in (polygon.router(shelf, keys=keys, most=most), yahoo.router(shelf), binance.router(shelf)):
-        app.include_router(routes)
+
+    def shelves(_: Request) -> Shelf:
+        return shelf
+
+    app.include_router(polygon.router(shelves, polygon.keyed(keys), most=most))
+    app.include_router(yahoo.router(shelves, forgetful=True))
+    app.include_router(binance.router(shelves))
+    app.include_router(binance.futures(shelf))
 
     @app.get("/vendor-side/calls")
     def counted() -> dict[str, int]:

@@ -64,6 +64,12 @@ def corporate_actions(
     return instrument, [{name: row[name] for name in SHOWN} for row in rows]
 
 
+def accepted(db: Database, those: Iterable[Instrument]) -> pl.DataFrame:
+    """The splits and dividends of some instruments that count: instrument, kind, effective, ratio, amount."""
+    with db.connection() as connection:
+        return actions.accepted(connection, [of.number for of in those])
+
+
 def reconsider(db: Database, written: Iterable[int] | None = None) -> None:
     """Decide anew which splits of some instruments, or of all, count, where bars about the day of one changed.
 
@@ -124,7 +130,7 @@ def _decide(connection: Connection, instrument: Instrument, held: Sequence[Serie
     told = claims(split, _moves(connection, held, split, calendar), first)
     verdicts = [*on_splits(told, readings), *on_dividends(paid, first)]
     found = conflicts(instrument.number, told, readings)
-    anomalies.reconcile(connection, found, checked=Checked([instrument.number], Timeframe.D1, [KIND]))
+    anomalies.reconcile(connection, found, checked=Checked([instrument.number], [Timeframe.D1], [KIND]))
     return actions.decide(connection, verdicts, known)
 
 

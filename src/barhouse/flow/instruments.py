@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
 
 from barhouse.errors import AmbiguousSymbol, InvalidParameter, UnknownSymbol
-from barhouse.model import AssetClass, Instrument
+from barhouse.model import AssetClass, Instrument, Timeframe
 from barhouse.sources import symbols
 from barhouse.store import instruments, reading
 from barhouse.store.instruments import Tracked
@@ -21,6 +22,8 @@ def find(db: Database, symbol: str, asset_class: AssetClass | None = None) -> In
 
     UnknownSymbol (404) if there is none, AmbiguousSymbol (409) naming the classes if there are several.
     """
+    if "\0" in symbol:
+        raise UnknownSymbol(symbol)
     with db.connection() as connection, suppress(UnknownSymbol):
         return instruments.find(connection, symbol, asset_class)
     with db.connection() as connection:
@@ -71,6 +74,18 @@ def _spellings(symbol: str, asset_class: AssetClass | None) -> list[Instrument]:
         with suppress(InvalidParameter):
             meant.append(symbols.instrument(symbol, each))
     return meant
+
+
+def filled(db: Database) -> list[Instrument]:
+    """Every instrument that bars are kept of, by symbol."""
+    with db.connection() as connection:
+        return instruments.filled(connection)
+
+
+def beginnings(db: Database, instrument: Instrument) -> dict[Timeframe, datetime]:
+    """From when on each series of an instrument was read or has bars; those of which nothing is known are left out."""
+    with db.connection() as connection:
+        return instruments.beginnings(connection, instrument)
 
 
 def tracked(db: Database) -> list[Tracked]:

@@ -82,10 +82,44 @@ def track(connection: Connection, series: Series, since: datetime = EARLIEST) ->
     return Series(instrument, series.timeframe)
 
 
+def managed(connection: Connection, keys: Sequence[int] | None = None) -> list[dict[str, Any]]:
+    """A row a series of the instruments with these numbers, or of all: what is tracked since when, what is stored."""
+    told = {"instruments": None if keys is None else list(keys)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql.managed, told).fetchall()
+
+
+def set_active(connection: Connection, keys: Sequence[int], *, active: bool) -> None:
+    """Put instruments away, or bring them back; bars and what is tracked stay as they are."""
+    connection.execute(sql.set_active, {"instruments": list(keys), "active": active})
+
+
+def untrack(connection: Connection, keys: Sequence[int], timeframes: Sequence[Timeframe]) -> int:
+    """How many series are not kept up to date any more from now on; their bars stay."""
+    told = {"instruments": list(keys), "timeframes": [timeframe.code for timeframe in timeframes]}
+    return len(connection.execute(sql.untrack, told).fetchall())
+
+
+def begin(connection: Connection, instrument: Instrument, since: datetime) -> None:
+    """Let the bars of all tracked series of an instrument be wanted from `since` on."""
+    connection.execute(sql.begin, {"instrument": instrument.number, "since": since})
+
+
 def series_of(connection: Connection, instrument: Instrument) -> list[Series]:
     """What is kept of an instrument, shortest bars first."""
     rows = connection.execute(sql.series_of, {"instrument": instrument.number})
     return [Series(instrument, Timeframe.by_code(code)) for (code,) in rows]
+
+
+def filled(connection: Connection) -> list[Instrument]:
+    """Every instrument that bars are kept of, by symbol."""
+    return [_instrument(*row) for row in connection.execute(sql.filled)]
+
+
+def beginnings(connection: Connection, instrument: Instrument) -> dict[Timeframe, datetime]:
+    """From when on each series of an instrument was read or has bars; those of which nothing is known are left out."""
+    rows = connection.execute(sql.beginnings, {"instrument": instrument.number})
+    return {Timeframe.by_code(code): begins for code, begins in rows if begins}
 
 
 def tracked(connection: Connection, keys: Sequence[int] | None = None) -> list[Tracked]:

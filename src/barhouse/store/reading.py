@@ -52,6 +52,8 @@ class Selection:
     min_quality: float = 0.0
     extended: bool = False
     """Whether bars outside the regular session are wanted too."""
+    forming: bool = False
+    """Whether a bar is wanted too that was still forming when it was read; never in a read `as_of` an instant."""
     features: tuple[str, ...] = ()
     adjust: Adjust = Adjust.NONE
     """Which corporate actions prices and volumes are adjusted for."""
@@ -63,7 +65,8 @@ class Selection:
         """The columns of a bar in the answer; features have the types of their own."""
         coin = self.series.instrument.asset_class is AssetClass.CRYPTO
         outside: Schema = {"extended": pl.Boolean()} if self.extended else {}
-        return {**MEASURED, **VERDICT, **outside, **(COIN if coin else {})}
+        forming: Schema = {"forming": pl.Boolean()} if self.forming else {}
+        return {**MEASURED, **VERDICT, **outside, **forming, **(COIN if coin else {})}
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -88,7 +91,8 @@ class Selection:
 
 def statement(selection: Selection, *, newest_first: bool = False) -> bytes:
     """The SQL of a selection, for `parameters`; `source` comes as its number."""
-    return _statement(tuple(selection.schema), selection.derived, newest_first=newest_first)
+    columns, features = tuple(selection.schema), selection.derived
+    return _statement(columns, features, forming=selection.forming, newest_first=newest_first)
 
 
 def parameters(selection: Selection, limit: int) -> list[Any]:
@@ -99,8 +103,9 @@ def parameters(selection: Selection, limit: int) -> list[Any]:
 
 
 @lru_cache(maxsize=256)
-def _statement(columns: tuple[str, ...], features: tuple[str, ...], *, newest_first: bool) -> bytes:
-    return columned(query.bars, columns, features, order=sql.SQL(" DESC" if newest_first else ""))
+def _statement(columns: tuple[str, ...], features: tuple[str, ...], *, forming: bool, newest_first: bool) -> bytes:
+    parts = {"order": " DESC" if newest_first else "", "settled": "" if forming else f"\n{query.settled.decode()}"}
+    return columned(query.bars, columns, features, **{name: sql.SQL(part) for name, part in parts.items()})
 
 
 def columned(template: bytes, columns: Sequence[str], features: Sequence[str], **parts: sql.Composable) -> bytes:

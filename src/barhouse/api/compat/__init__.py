@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import polars as pl
+from fastapi import Request
 
 from barhouse.model import AssetClass, Instrument, Timeframe
 
@@ -23,22 +24,37 @@ class Shelf(Protocol):
         ...
 
     def bars(
-        self, symbol: str, asset_class: AssetClass, timeframe: Timeframe, start: datetime, end: datetime
+        self,
+        symbol: str,
+        asset_class: AssetClass,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        most: int | None = None,
     ) -> pl.DataFrame | None:
         """The bars in `[start, end)`: `time`, the five, and which of `model.MEASURES` it has beside.
 
-        None for an unknown instrument, no rows where it has none in this timeframe.
+        `most` bounds them: the first so many, or, negative, the last ones. None where it cannot know of bars:
+        it has not read the instrument in this timeframe, or not that far; no rows where it knows that there are none.
         """
         ...
 
-    def splits(self, symbol: str) -> pl.DataFrame:
-        """All splits of a stock or ETF as `effective` (Date) and `ratio` (n of n:1), oldest first."""
+    def splits(self, symbols: Collection[str]) -> pl.DataFrame:
+        """All splits of stocks and ETFs: `symbol`, `effective` (Date) and `ratio` (n of n:1), oldest first."""
         ...
 
-    def dividends(self, symbol: str) -> pl.DataFrame:
-        """All dividends of a stock or ETF as `effective` (Date) and `amount` a share as paid, oldest first."""
+    def dividends(self, symbols: Collection[str]) -> pl.DataFrame:
+        """All dividends of stocks and ETFs: `symbol`, `effective` (Date), `amount` a share as paid, oldest first."""
         ...
+
+
+class FuturesShelf(Shelf, Protocol):
+    """A shelf that also has what a derivatives exchange reports."""
 
     def inputs(self, symbol: str, name: str) -> pl.DataFrame:
-        """What a derivatives exchange reports of a coin (`model.INPUTS`) as `time` and `value`, oldest first."""
+        """What it reports of a coin (`model.INPUTS`) as `time` and `value`, oldest first."""
         ...
+
+
+Shelves: TypeAlias = Callable[[Request], Shelf]
+"""The shelf that a request is answered from."""

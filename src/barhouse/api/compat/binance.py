@@ -11,14 +11,15 @@ import orjson
 import polars as pl
 from fastapi import APIRouter, Request, Response
 
-from barhouse.api.compat import Shelf
-from barhouse.api.compat.windows import clocked, crypto, epoch, held, instant, paired, windowed
+from barhouse.api.compat import FuturesShelf, Shelf, Shelves
+from barhouse.api.compat.windows import NotKept, Stretch, crypto, epoch, held, instant, paired, windowed
 from barhouse.model import Instrument, Timeframe
 
 INTERVALS = {
     "1m": 1, "3m": 3, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "2h": 120, "4h": 240, "6h": 360, "8h": 480, "12h": 720
 }  # fmt: skip
 _DAYS = {"1d": "1d", "3d": "3d", "1w": "1w", "1M": "1mo"}
+_LENGTHS = {**INTERVALS, "1d": 1440, "3d": 4320, "1w": 10_080, "1M": 44_640}
 _PERIODS = {"5m", "15m", "30m", "1h", "2h", "4h", "6h", "12h", "1d"}
 _QUOTES = ["FDUSD", "USDT", "USDC", "BUSD", "USD", "EUR", "BTC", "ETH", "BNB"]
 _STATISTICS = timedelta(days=30)
@@ -52,47 +53,64 @@ class _Weight:
         self._minute = minute
         return self._used
 
-
-def router(shelf: Shelf) -> APIRouter:
-    """Binance over `shelf`: the spot market and, under the futures' paths, what it has of their statistics."""
-    routes, weight = APIRouter(), _Weight()
-
-    def answered(request: Request, answer: Callable[[], Any]) -> Response:
-        used = weight.add(_WEIGHTS.get(request.url.path.rsplit("/", 1)[-1], 1))
+    def answered(self, request: Request, answer: Callable[[], Any]) -> Response:
+        """What the vendor answers, with the weight of the minute."""
+        used = self.add(_WEIGHTS.get(request.url.path.rsplit("/", 1)[-1], 1))
         try:
             status, body = 200, answer()
         except WireError as error:
             status, body = 400, {"code": error.code, "msg": str(error)}
+        except NotKept as ignorance:
+            status, body = 400, {"code": -1120, "msg": f"Invalid interval. {ignorance}"}
         headers = {"X-MBX-USED-WEIGHT": str(used), "X-MBX-USED-WEIGHT-1M": str(used)}
         return Response(orjson.dumps(body), status, headers, "application/json")
 
-    @routes.get("/api/v3/ping")
+
+def router(shelves: Shelves) -> APIRouter:
+    """Binance's spot market over the shelves of requests."""
+    routes, weight = APIRouter(), _Weight()
+
+    @routes.get("/api/v3/ping", summary="Whether somebody is there, as Binance answers")
     def ping(request: Request) -> Response:
-        return answered(request, dict)
+        """An empty object."""
+        return weight.answered(request, dict)
 
-    @routes.get("/api/v3/time")
+    @routes.get("/api/v3/time", summary="The time, as Binance answers")
     def server_time(request: Request) -> Response:
-        return answered(request, lambda: {"serverTime": _now(shelf)})
+        """Epoch milliseconds."""
+        return weight.answered(request, lambda: {"serverTime": _now(shelves(request))})
 
-    @routes.get("/api/v3/exchangeInfo")
+    @routes.get("/api/v3/exchangeInfo", summary="The pairs, as Binance answers")
     def exchange_info(request: Request) -> Response:
-        return answered(request, lambda: _particulars(shelf))
+        """The coins that there are bars of; one whose symbol names no currency is quoted in USDT."""
+        return weight.answered(request, lambda: _particulars(shelves(request)))
 
-    @routes.get("/api/v3/klines")
+    @routes.get("/api/v3/klines", summary="Bars, as Binance answers")
     def klines(request: Request) -> Response:
-        return answered(request, lambda: _klines(shelf, request.query_params))
+        """Bars of the UTC clock: `symbol`, `interval`, `startTime`, `endTime` (both included), `limit` (1000 at most).
+
+        An unknown symbol is refused with -1121, an interval that no bars were read for with -1120.
+        """
+        return weight.answered(request, lambda: _klines(shelves(request), request.query_params))
+
+    return routes
+
+
+def futures(shelf: FuturesShelf) -> APIRouter:
+    """What `shelf` has of the statistics of Binance's USD-M futures."""
+    routes, weight = APIRouter(), _Weight()
 
     @routes.get("/fapi/v1/fundingRate")
     def funding(request: Request) -> Response:
-        return answered(request, lambda: _funding(shelf, request.query_params))
+        return weight.answered(request, lambda: _funding(shelf, request.query_params))
 
     @routes.get("/futures/data/openInterestHist")
     def open_interest(request: Request) -> Response:
-        return answered(request, lambda: _open_interest(shelf, request.query_params))
+        return weight.answered(request, lambda: _open_interest(shelf, request.query_params))
 
     @routes.get("/futures/data/globalLongShortAccountRatio")
     def long_short(request: Request) -> Response:
-        return answered(request, lambda: _long_short(shelf, request.query_params))
+        return weight.answered(request, lambda: _long_short(shelf, request.query_params))
 
     return routes
 
@@ -112,7 +130,7 @@ def _instrument(shelf: Shelf, query: Mapping[str, str]) -> Instrument:
 
 def _number(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
-    if not text.lstrip("-").isdecimal():
+    if len(text) > 18 or not text.removeprefix("-").isdecimal():
         raise WireError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '^[0-9]{{1,20}}$'.")
     return int(text)
 
@@ -123,22 +141,22 @@ def _klines(shelf: Shelf, query: Mapping[str, str]) -> orjson.Fragment:
     if interval not in {*INTERVALS, *_DAYS}:
         raise WireError(-1120, "Invalid interval.")
     start, end = _number(query, "startTime", 0), _number(query, "endTime", _now(shelf))
-    most = min(_number(query, "limit", 500), 1000)
-    bars = _bars(shelf, of, interval, start, end).with_columns(epoch(pl.col("time")).alias("t"))
+    most, newest = max(min(_number(query, "limit", 500), 1000), 1), "startTime" not in query
+    length = _LENGTHS[interval]
+    stretch = Stretch(instant(start), instant(end) + timedelta(minutes=length), (most + 2) * length, newest)
+    bars = _bars(shelf, of, interval, stretch).with_columns(epoch(pl.col("time")).alias("t"))
     bars = bars.filter(pl.col("t").is_between(start, end))
-    return _arrays(bars.head(most) if "startTime" in query else bars.tail(most), interval)
+    return _arrays(bars.tail(most) if newest else bars.head(most), interval)
 
 
-def _bars(shelf: Shelf, of: Instrument, interval: str, start: int, end: int) -> pl.DataFrame:
-    """The bars of an interval by the UTC clock."""
-    slack = timedelta(days=31 if interval in _DAYS else 1)
-    span = instant(start) - slack, instant(end) + slack
-    if interval in _DAYS:
-        bars, every, done = held(shelf, of, Timeframe.D1, *span), _DAYS[interval], interval == "1d"
-    else:
-        bars, step = clocked(shelf, of, INTERVALS[interval], *span)
-        every, done = f"{INTERVALS[interval]}m", step == INTERVALS[interval]
-    return bars if done else windowed(bars, pl.col("time").dt.truncate(every))
+def _bars(shelf: Shelf, of: Instrument, interval: str, stretch: Stretch) -> pl.DataFrame:
+    """The bars of an interval by the UTC clock: as they are, else out of the longest that fit."""
+    length = _LENGTHS[interval]
+    fitting = [step for step in reversed(list(Timeframe)) if length % step.minutes == 0]
+    bars, step = held(shelf, of, fitting, stretch)
+    if step.minutes == length:
+        return bars
+    return windowed(bars, pl.col("time").dt.truncate(_DAYS.get(interval, f"{length}m")))
 
 
 def _arrays(bars: pl.DataFrame, interval: str) -> orjson.Fragment:
@@ -197,7 +215,9 @@ def _pair(pair: str) -> dict[str, Any]:
     }
 
 
-def _reported(shelf: Shelf, query: Mapping[str, str], name: str, most: int, usual: int) -> list[tuple[int, float]]:
+def _reported(
+    shelf: FuturesShelf, query: Mapping[str, str], name: str, most: int, usual: int
+) -> list[tuple[int, float]]:
     """What the exchange reported of a coin in the span, epoch milliseconds and value: the first, or the last ones."""
     of = _instrument(shelf, query)
     start, end = _number(query, "startTime", 0), _number(query, "endTime", _now(shelf))
@@ -207,7 +227,7 @@ def _reported(shelf: Shelf, query: Mapping[str, str], name: str, most: int, usua
     return (values.head(count) if "startTime" in query else values.tail(count)).rows()
 
 
-def _statistic(shelf: Shelf, query: Mapping[str, str], name: str) -> list[tuple[int, float]]:
+def _statistic(shelf: FuturesShelf, query: Mapping[str, str], name: str) -> list[tuple[int, float]]:
     """The same at the period's steps, of the last 30 days only."""
     period = query.get("period", "")
     if period not in _PERIODS:
@@ -223,14 +243,14 @@ def _statistic(shelf: Shelf, query: Mapping[str, str], name: str) -> list[tuple[
     return found[:most] if "startTime" in query else found[-most:]
 
 
-def _funding(shelf: Shelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
+def _funding(shelf: FuturesShelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {"symbol": query["symbol"], "fundingTime": moment, "fundingRate": f"{rate:.8f}", "markPrice": ""}
         for moment, rate in _reported(shelf, query, "funding_rate", 1000, 100)
     ]
 
 
-def _open_interest(shelf: Shelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
+def _open_interest(shelf: FuturesShelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "symbol": query["symbol"],
@@ -242,7 +262,7 @@ def _open_interest(shelf: Shelf, query: Mapping[str, str]) -> list[dict[str, Any
     ]
 
 
-def _long_short(shelf: Shelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
+def _long_short(shelf: FuturesShelf, query: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "symbol": query["symbol"],

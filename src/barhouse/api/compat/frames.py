@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -53,9 +53,15 @@ class FrameShelf:
         return self._instruments
 
     def bars(
-        self, symbol: str, asset_class: AssetClass, timeframe: Timeframe, start: datetime, end: datetime
+        self,
+        symbol: str,
+        asset_class: AssetClass,
+        timeframe: Timeframe,
+        start: datetime,
+        end: datetime,
+        most: int | None = None,
     ) -> pl.DataFrame | None:
-        """The bars in `[start, end)`, None for an unknown instrument."""
+        """The bars in `[start, end)`, at most the first or the last so many; None for an unknown instrument."""
         if Instrument(symbol, asset_class) not in self._instruments:
             return None
         key = symbol, asset_class, timeframe
@@ -63,15 +69,16 @@ class FrameShelf:
             self._frames[key] = self._built(symbol, asset_class, timeframe)
         frame = self._frames[key]
         first, last = (frame["time"].search_sorted(moment) for moment in (start, end))
-        return frame.slice(first, max(last - first, 0))
+        found = frame.slice(first, max(last - first, 0))
+        return found if most is None else found.head(most) if most >= 0 else found.tail(-most)
 
-    def splits(self, symbol: str) -> pl.DataFrame:
-        """The splits of a stock."""
-        return self._splits.get(symbol, pl.DataFrame(schema=SPLITS))
+    def splits(self, symbols: Collection[str]) -> pl.DataFrame:
+        """The splits of some stocks."""
+        return _together(self._splits, symbols, SPLITS)
 
-    def dividends(self, symbol: str) -> pl.DataFrame:
-        """The dividends of a stock."""
-        return self._dividends.get(symbol, pl.DataFrame(schema=DIVIDENDS))
+    def dividends(self, symbols: Collection[str]) -> pl.DataFrame:
+        """The dividends of some stocks."""
+        return _together(self._dividends, symbols, DIVIDENDS)
 
     def inputs(self, symbol: str, name: str) -> pl.DataFrame:
         """One measurement of a coin."""
@@ -85,6 +92,15 @@ class FrameShelf:
             return pl.DataFrame(schema={"time": INSTANT})
         every = "1w" if timeframe is Timeframe.W1 else f"{timeframe.minutes}m"
         return windowed(self._frames[key], pl.col("time").dt.truncate(every))
+
+
+def _together(
+    told: Mapping[str, pl.DataFrame], symbols: Collection[str], schema: Mapping[str, type[pl.DataType]]
+) -> pl.DataFrame:
+    """The frames of some symbols as one, each row with its symbol."""
+    none = pl.DataFrame(schema={"symbol": pl.String, **schema})
+    own = (told[symbol].select(pl.lit(symbol).alias("symbol"), *schema) for symbol in symbols if symbol in told)
+    return pl.concat([none, *own]).sort("effective", maintain_order=True)
 
 
 def _divides(finer: Timeframe, timeframe: Timeframe, asset_class: AssetClass) -> bool:

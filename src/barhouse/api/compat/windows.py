@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -15,6 +17,16 @@ OPEN, CLOSE = time(9, 30), time(16)
 EVER = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 _CLOCK = [Timeframe.M30, Timeframe.M15, Timeframe.M5, Timeframe.M1]
+
+
+class NotKept(Exception):
+    """The shelf cannot know of such bars: an empty answer would tell that nothing was traded."""
+
+    def __init__(self, of: Instrument, steps: Sequence[Timeframe]) -> None:
+        wanted = " or ".join(steps)
+        super().__init__(
+            f"No {wanted} bars of {of.symbol} were read for that time; barhouse track {of.symbol} brings them"
+        )
 
 
 def named(shelf: Shelf, symbol: str) -> Instrument | None:
@@ -38,26 +50,59 @@ def spellings(instrument: Instrument, quote: str) -> tuple[str, str]:
     return squeezed, squeezed + quote
 
 
-def held(shelf: Shelf, of: Instrument, timeframe: Timeframe, start: datetime, end: datetime) -> pl.DataFrame:
-    """What the shelf has of an instrument that it listed, in one shape."""
-    bars = shelf.bars(of.symbol, of.asset_class, timeframe, start, end)
-    return _uniform(pl.DataFrame() if bars is None else bars)
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """From when to when bars are wanted, and no more of them than last so many `minutes`, from one end."""
+
+    start: datetime
+    end: datetime
+    minutes: int | None = None
+    newest: bool = False
+
+    def most(self, step: Timeframe) -> int | None:
+        """How many bars of a timeframe these are at most, as a shelf is told."""
+        if self.minutes is None:
+            return None
+        count = -(-self.minutes // step.minutes)
+        return -count if self.newest else count
 
 
-def clocked(shelf: Shelf, of: Instrument, minutes: int, start: datetime, end: datetime) -> tuple[pl.DataFrame, int]:
+def held(shelf: Shelf, of: Instrument, steps: Sequence[Timeframe], stretch: Stretch) -> tuple[pl.DataFrame, Timeframe]:
+    """The bars of the first of some timeframes that has any, in one shape; NotKept if the shelf knows of none."""
+    known = None
+    for step in steps:
+        bars = shelf.bars(of.symbol, of.asset_class, step, stretch.start, stretch.end, stretch.most(step))
+        if bars is None:
+            continue
+        known = uniform(bars), step
+        if not bars.is_empty():
+            break
+    if known is None:
+        raise NotKept(of, steps)
+    return known
+
+
+def clocked(shelf: Shelf, of: Instrument, minutes: int, stretch: Stretch) -> tuple[pl.DataFrame, int]:
     """Bars that windows of so many minutes can be made of, and how many minutes each has.
 
     The coarsest that fits is taken; hour bars only where nothing finer is there.
     """
     steps = [step for step in _CLOCK if minutes % step.minutes == 0]
-    for step in [*steps, *([Timeframe.H1] if minutes % 60 == 0 else [])]:
-        bars = held(shelf, of, step, start, end)
-        if not bars.is_empty():
-            return bars, step.minutes
-    return bars, 1
+    bars, step = held(shelf, of, [*steps, *([Timeframe.H1] if minutes % 60 == 0 else [])], stretch)
+    return bars, step.minutes
 
 
-def _uniform(bars: pl.DataFrame) -> pl.DataFrame:
+def effective(shelf: Shelf, of: Instrument) -> pl.DataFrame:
+    """The splits of a stock that prices carry by now, without those that are announced."""
+    return past(shelf, shelf.splits([of.symbol]))
+
+
+def past(shelf: Shelf, actions: pl.DataFrame) -> pl.DataFrame:
+    """What has taken effect by now in New York."""
+    return actions.filter(pl.col("effective") <= shelf.now().astimezone(ZoneInfo(ZONE)).date())
+
+
+def uniform(bars: pl.DataFrame) -> pl.DataFrame:
     """The same bars with every measure, absent ones NULL."""
     if "time" not in bars.columns:
         return pl.DataFrame(schema={"time": INSTANT, **MEASURES})
@@ -75,10 +120,9 @@ def adjusted(bars: pl.DataFrame, splits: pl.DataFrame, on: pl.Expr) -> pl.DataFr
 
 def later(splits: pl.DataFrame, on: pl.Expr) -> pl.Expr:
     """The product of the ratios of all splits effective after the day `on`."""
-    factor = pl.lit(1.0)
-    for effective, ratio in splits.select("effective", "ratio").iter_rows():
-        factor = factor * pl.when(on < effective).then(ratio).otherwise(1.0)
-    return factor
+    ordered = splits.sort("effective")
+    products = pl.concat([ordered["ratio"].cum_prod(reverse=True), pl.Series("ratio", [1.0])])
+    return pl.lit(products).gather(pl.lit(ordered["effective"]).search_sorted(on, side="right"))
 
 
 def windowed(bars: pl.DataFrame, window: pl.Expr, *also: pl.Expr) -> pl.DataFrame:

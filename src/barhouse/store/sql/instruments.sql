@@ -85,6 +85,21 @@ JOIN timeframe t ON t.code = s.timeframe
 WHERE s.bars > 0
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
+-- name: filled
+-- The instruments that bars are kept of.
+SELECT i.id, i.symbol, i.asset_class, i.exchange
+FROM instrument i
+WHERE EXISTS (SELECT FROM series s WHERE s.instrument = i.id AND s.bars > 0)
+ORDER BY i.symbol, i.asset_class;
+
+-- name: beginnings
+-- Each series of an instrument, and from when on it was read or has bars.
+SELECT s.timeframe, least(s.first_bar, min(c.span_start))
+FROM series s
+LEFT JOIN coverage c ON c.instrument = s.instrument AND c.timeframe = s.timeframe AND c.state IN ('fetched', 'empty')
+WHERE s.instrument = %(instrument)s
+GROUP BY s.timeframe, s.first_bar;
+
 -- name: stored
 -- The series of some instruments, or of all, whether they are tracked or not.
 SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe
@@ -92,3 +107,28 @@ FROM series s
 JOIN instrument i ON i.id = s.instrument
 WHERE %(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s)
 ORDER BY i.id, s.timeframe;
+
+-- name: managed
+-- Some instruments, or all, and their series: which are kept up to date from when on, and what is stored.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, i.active, i.created_at, t.name AS timeframe, s.tracked, s.since,
+       s.bars, s.first_bar, s.last_bar
+FROM instrument i
+LEFT JOIN series s ON s.instrument = i.id
+LEFT JOIN timeframe t ON t.code = s.timeframe
+WHERE %(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s)
+ORDER BY i.symbol, i.asset_class, s.timeframe;
+
+-- name: set_active
+-- Puts instruments away, or brings them back; their bars stay.
+UPDATE instrument SET active = %(active)s
+WHERE id = ANY (%(instruments)s::int[]) AND active IS DISTINCT FROM %(active)s;
+
+-- name: untrack
+-- From now on these series are not kept up to date any more; their bars stay.
+UPDATE series SET tracked = false
+WHERE instrument = ANY (%(instruments)s::int[]) AND timeframe = ANY (%(timeframes)s::smallint[]) AND tracked
+RETURNING instrument, timeframe;
+
+-- name: begin
+-- From when on bars of the tracked series of an instrument are wanted.
+UPDATE series SET since = %(since)s WHERE instrument = %(instrument)s AND tracked;

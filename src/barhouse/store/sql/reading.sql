@@ -1,15 +1,18 @@
 -- name: bars
--- The settled bars of a series in a span that are good enough, from one end of it.
+-- The bars of a series in a span that are good enough, from one end of it.
 SELECT {columns}
 FROM bar{features}
 WHERE bar.instrument = $1::int AND bar.timeframe = $2::smallint
-  AND bar.time >= $3::timestamptz AND bar.time < $4::timestamptz
-  AND NOT bar.forming
+  AND bar.time >= $3::timestamptz AND bar.time < $4::timestamptz{settled}
   AND ($5::bool OR NOT bar.extended)
   AND (NOT $6::bool OR bar.validated)
   AND ($7::float8 <= 0 OR bar.quality_score >= $7::float8)
 ORDER BY bar.time{order}
 LIMIT $8::bigint;
+
+-- name: settled
+-- Without the one that is still forming.
+  AND NOT bar.forming;
 
 -- name: features
 -- Beside each bar, its features.

@@ -9,58 +9,93 @@ from uuid import uuid4
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from barhouse.api.compat import Shelf
+from barhouse.api.compat import Shelf, Shelves
 from barhouse.api.compat.polygon import aggregates, reference
 from barhouse.api.compat.polygon.wire import WireError
+from barhouse.api.compat.windows import NotKept
 
 MOST = 50_000
 """Base aggregates that the vendor reads for one answer."""
 
+Door = Callable[[Request], None]
+"""Lets a request through, or raises WireError."""
 
-def router(shelf: Shelf, *, keys: Collection[str] | None = None, most: int = MOST) -> APIRouter:
-    """Polygon over `shelf`, for any key or for these; `most` is the greatest limit that counts."""
+
+def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
+    """Polygon over the shelves of requests that come through `door`; `most` is the greatest limit that counts."""
     routes = APIRouter()
 
-    def guarded(request: Request, answer: Callable[[], dict[str, Any]]) -> Response:
+    def guarded(request: Request, answer: Callable[[Shelf], dict[str, Any]]) -> Response:
         try:
-            _authorize(request, keys)
-            return _response({**answer(), "request_id": uuid4().hex})
+            door(request)
+            return _response({**answer(shelves(request)), "request_id": uuid4().hex})
         except WireError as refusal:
-            body = {"status": "ERROR", "request_id": uuid4().hex, "error": str(refusal)}
-            return _response(body, refusal.status)
+            return _response(_refusal("ERROR", error=str(refusal)), refusal.status)
+        except NotKept as ignorance:
+            return _response(_refusal("NOT_AUTHORIZED", message=str(ignorance)), 403)
 
-    @routes.get("/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}")
+    @routes.get(
+        "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}", summary="Bars, as Polygon answers"
+    )
     def bars(request: Request, ticker: str, multiplier: str, timespan: str, start: str, end: str) -> Response:
-        def answer() -> dict[str, Any]:
+        """Windows of New York's clock, adjusted for splits unless `adjusted=false`, in pages along `next_url`.
+
+        `start` and `end` are dates or epoch milliseconds, both included; `sort` and `limit` (of base aggregates) are
+        the vendor's. Bars that were never read are refused with 403, an unknown ticker has no results.
+        """
+
+        def answer(shelf: Shelf) -> dict[str, Any]:
             ask = aggregates.asked(request, ticker, (multiplier, timespan), (start, end), most)
             return aggregates.page(request, ask, aggregates.windows(shelf, ask))
 
         return guarded(request, answer)
 
-    @routes.get("/v3/reference/splits")
+    @routes.get("/v2/aggs/ticker/{ticker}/prev", summary="The day before today, as Polygon answers")
+    def previous(request: Request, ticker: str) -> Response:
+        """The last daily bar before today, adjusted for splits unless `adjusted=false`."""
+        return guarded(request, lambda shelf: aggregates.previous(request, shelf, ticker))
+
+    @routes.get("/v3/reference/splits", summary="Splits, as Polygon answers")
     def splits(request: Request) -> Response:
-        return guarded(request, lambda: reference.splits(request, shelf))
+        """Splits that count, newest first: by `ticker`, by `execution_date` with `.gte`, `.lt` and so on."""
+        return guarded(request, lambda shelf: reference.splits(request, shelf))
 
-    @routes.get("/v3/reference/dividends")
+    @routes.get("/v3/reference/dividends", summary="Dividends, as Polygon answers")
     def dividends(request: Request) -> Response:
-        return guarded(request, lambda: reference.dividends(request, shelf))
+        """Dividends that count, newest first: by `ticker`, by `ex_dividend_date` with `.gte`, `.lt` and so on."""
+        return guarded(request, lambda shelf: reference.dividends(request, shelf))
 
-    @routes.get("/v3/reference/tickers")
+    @routes.get("/v3/reference/tickers", summary="Tickers, as Polygon answers")
     def tickers(request: Request) -> Response:
-        return guarded(request, lambda: reference.tickers(request, shelf))
+        """What there are bars of, in alphabetical order."""
+        return guarded(request, lambda shelf: reference.tickers(request, shelf))
 
     return routes
+
+
+def keyed(keys: Collection[str] | None = None) -> Door:
+    """A door for who bears a key, as header or as parameter: any key, or one of these."""
+
+    def door(request: Request) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        key = key if scheme.lower() == "bearer" else request.query_params.get("apiKey", "")
+        if not key:
+            raise WireError(401, "API Key was not provided")
+        if keys is not None and key not in keys:
+            raise WireError(401, "Unknown API Key")
+
+    return door
+
+
+def unkeyed(request: Request) -> None:
+    """A door behind which others look at keys: here one must only not be in the address, which logs keep."""
+    if "apiKey" in request.query_params:
+        raise WireError(401, "A key does not belong into an address; send it as Authorization: Bearer KEY")
 
 
 def _response(body: dict[str, Any], status: int = 200) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def _authorize(request: Request, keys: Collection[str] | None) -> None:
-    """Let a request through that bears a key, as header or as parameter."""
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    key = key if scheme.lower() == "bearer" else request.query_params.get("apiKey", "")
-    if not key:
-        raise WireError(401, "API Key was not provided")
-    if keys is not None and key not in keys:
-        raise WireError(401, "Unknown API Key")
+def _refusal(status: str, **why: str) -> dict[str, Any]:
+    return {"status": status, "request_id": uuid4().hex, **why}

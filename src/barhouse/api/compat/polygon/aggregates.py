@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -14,10 +14,13 @@ from fastapi import Request
 from barhouse.api.compat import Shelf
 from barhouse.api.compat.polygon.wire import WireError, limit, onward, parameters
 from barhouse.api.compat.windows import (
+    EVER,
     ZONE,
+    Stretch,
     adjusted,
     clocked,
     crypto,
+    effective,
     epoch,
     held,
     instant,
@@ -30,6 +33,10 @@ from barhouse.model import INSTANT, Instrument, Timeframe
 
 _MINUTES = {"minute": 1, "hour": 60}
 _DAYS = {"day": "d", "week": "w", "month": "mo", "quarter": "q", "year": "y"}
+_LONGEST = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+_WEEK = 5
+"""Daily aggregates in a week."""
+_HOURS = [Timeframe.H1, Timeframe.M30, Timeframe.M15, Timeframe.M5, Timeframe.M1]
 _UNPARSED = "Could not parse the time parameter: '{}'. Use YYYY-MM-DD or Unix MS Timestamps"
 _BACKWARDS = "The parameter 'to' cannot be a time that occurs before 'from'"
 _LOCAL = pl.col("time").dt.convert_time_zone(ZONE)
@@ -55,18 +62,32 @@ class Ask:
         return self.multiplier * _MINUTES[self.timespan] if self.timespan in _MINUTES else None
 
     @property
-    def span(self) -> tuple[datetime, datetime]:
-        """Where the shelf is read: wider than asked, so that the first window and the last one are whole."""
-        days = 1 if self.minutes or self.timespan == "day" else 366
-        slack = timedelta(days=days * (1 if self.minutes else self.multiplier))
-        return instant(self.start) - slack, instant(self.end) + slack
+    def stretch(self) -> Stretch:
+        """What has to be read for a page: wider than asked, so that its first window and its last one are whole."""
+        length = self.minutes or min(_LONGEST[self.timespan] * self.multiplier, 100_000) * 1440
+        base, slack = 1 if self.minutes else 1440, timedelta(minutes=length)
+        page = self.limit * base + 4 * length
+        return Stretch(instant(self.start) - slack, instant(self.end) + slack, page, self.descending)
+
+
+class Ground(NamedTuple):
+    """The bars that windows are made of."""
+
+    bars: pl.DataFrame
+    base: int
+    """How many base aggregates each stands for."""
+    whole: bool
+    """Whether they are the windows already."""
+    day: pl.Expr = _LOCAL.dt.date()
+    """The day in whose shares each of them is."""
 
 
 def asked(request: Request, ticker: str, window: tuple[str, str], span: tuple[str, str], most: int) -> Ask:
     """The request as it is meant, or why it cannot be answered."""
     query = parameters(request)
     multiplier, timespan = window
-    if timespan not in {*_MINUTES, *_DAYS} or not multiplier.isdecimal() or not 0 < int(multiplier) < 10_000:
+    counted = len(multiplier) < 5 and multiplier.isdecimal() and int(multiplier) > 0
+    if timespan not in {*_MINUTES, *_DAYS} or not counted:
         raise WireError(400, f"Cannot aggregate by {multiplier} {timespan}")
     start, end = _moment("from", span[0], time.min), _moment("to", span[1], time.max)
     if end < start:
@@ -90,11 +111,11 @@ def windows(shelf: Shelf, ask: Ask) -> pl.DataFrame:
     of = paired(shelf, ask.ticker[2:], "USD") if ask.ticker.startswith("X:") else named(shelf, ask.ticker)
     if of is None:
         return pl.DataFrame()
-    bars, base = _basis(shelf, of, ask)
+    bars, base, whole, day = _ground(shelf, of, ask)
     if ask.adjusted and not crypto(of):
-        bars = adjusted(bars, shelf.splits(of.symbol), _LOCAL.dt.date())
+        bars = adjusted(bars, effective(shelf, of), day)
         bars = bars.with_columns(pl.col("open", "high", "low", "close", "vwap").round(4))
-    if ask.minutes == base or (ask.timespan, ask.multiplier) == ("day", 1):
+    if whole:
         bars = bars.with_columns(pl.lit(base, pl.Int64).alias("base"))
     else:
         bars = windowed(bars, _window(ask), (pl.len().cast(pl.Int64) * base).alias("base"))
@@ -108,16 +129,22 @@ def _snapped(ask: Ask) -> int:
     return int(start.select(epoch(_window(ask))).item())
 
 
-def _basis(shelf: Shelf, of: Instrument, ask: Ask) -> tuple[pl.DataFrame, int]:
-    """The bars that the windows are made of, and how many base aggregates each stands for.
-
-    A day begins at midnight in New York, for crypto too.
-    """
+def _ground(shelf: Shelf, of: Instrument, ask: Ask) -> Ground:
+    """What the windows are made of. A day begins at midnight in New York, for crypto too."""
     if ask.minutes:
-        return clocked(shelf, of, ask.minutes, *ask.span)
+        bars, base = clocked(shelf, of, ask.minutes, ask.stretch)
+        return Ground(bars, base, whole=base == ask.minutes)
+    daily = (ask.timespan, ask.multiplier) == ("day", 1)
     if crypto(of):
-        return windowed(held(shelf, of, Timeframe.H1, *ask.span), _LOCAL.dt.truncate("1d")), 1
-    return held(shelf, of, Timeframe.D1, *ask.span).with_columns(session_day(pl.col("time"))), 1
+        hours, _ = held(shelf, of, _HOURS, ask.stretch)
+        return Ground(windowed(hours, _LOCAL.dt.truncate("1d")), 1, daily)
+    weekly = (ask.timespan, ask.multiplier) == ("week", 1)
+    bars, step = held(shelf, of, [Timeframe.D1, *([Timeframe.W1] if weekly else [])], ask.stretch)
+    bars = bars.with_columns(session_day(pl.col("time")))
+    if step is Timeframe.D1:
+        return Ground(bars, 1, daily)
+    sundays = bars.with_columns(_LOCAL.dt.offset_by("-1d").dt.convert_time_zone("UTC").alias("time"))
+    return Ground(sundays, _WEEK, whole=True, day=_LOCAL.dt.offset_by("5d").dt.date())
 
 
 def _window(ask: Ask) -> pl.Expr:
@@ -143,10 +170,24 @@ def page(request: Request, ask: Ask, bars: pl.DataFrame) -> dict[str, Any]:
     return {**body, "next_url": _rest(request, ask, ordered["t"][kept])} if kept < ordered.height else body
 
 
-def _rows(bars: pl.DataFrame) -> orjson.Fragment:
-    """The bars as the vendor writes them; what the data lack is left out."""
+def previous(request: Request, shelf: Shelf, ticker: str) -> dict[str, Any]:
+    """The last day before today, stamped with its close."""
+    today = datetime.combine(shelf.now().astimezone(ZoneInfo(ZONE)).date(), time.min, ZoneInfo(ZONE))
+    adjust = parameters(request).get("adjusted", "true").lower() != "false"
+    start, end = (int(moment.timestamp() * 1000) for moment in (EVER[0], today))
+    ask = Ask(ticker, 1, "day", start, end - 1, adjust, descending=True, limit=1)
+    bars = windows(shelf, ask).tail(1)
+    answer = page(request, ask, bars)
+    if bars.is_empty():
+        return answer
+    closes = epoch(pl.col("time").dt.convert_time_zone(ZONE).dt.offset_by("16h")).alias("t")
+    return {**answer, "results": _rows(bars.with_columns(closes), pl.lit(ticker).alias("T"))}
+
+
+def _rows(bars: pl.DataFrame, *first: pl.Expr) -> orjson.Fragment:
+    """The bars as the vendor writes them, each with some fields before; what the data lack is left out."""
     trades = pl.col("trades").cast(pl.Int64).alias("n")
-    rows = bars.select(*(pl.col(name).alias(short) for short, name in _FIELDS.items()), trades)
+    rows = bars.select(*first, *(pl.col(name).alias(short) for short, name in _FIELDS.items()), trades)
     absent = {name: rows[name].null_count() for name in ("vw", "n")}
     written = rows.drop(name for name, nulls in absent.items() if nulls == rows.height).write_json().encode()
     for name in (name for name, nulls in absent.items() if 0 < nulls < rows.height):

@@ -29,8 +29,7 @@ def splits(request: Request, shelf: Shelf) -> dict[str, Any]:
             "split_to": share.numerator,
             "ticker": symbol,
         }
-        for symbol in _stocks(request, shelf)
-        for effective, ratio in shelf.splits(symbol).select("effective", "ratio").iter_rows()
+        for symbol, effective, ratio in shelf.splits(_stocks(request, shelf)).iter_rows()
     )
     return _listing(request, rows, "execution_date", "desc")
 
@@ -46,8 +45,7 @@ def dividends(request: Request, shelf: Shelf) -> dict[str, Any]:
             "frequency": 4,
             "ticker": symbol,
         }
-        for symbol in _stocks(request, shelf)
-        for effective, amount in shelf.dividends(symbol).select("effective", "amount").iter_rows()
+        for symbol, effective, amount in shelf.dividends(_stocks(request, shelf)).iter_rows()
     )
     return _listing(request, rows, "ex_dividend_date", "desc")
 
@@ -62,9 +60,9 @@ def tickers(request: Request, shelf: Shelf) -> dict[str, Any]:
 
 def _stocks(request: Request, shelf: Shelf) -> list[str]:
     """The stocks that the request can mean: the one that it names, or all."""
-    stocks = [of.symbol for of in shelf.instruments() if not crypto(of)]
+    stocks = {of.symbol: None for of in shelf.instruments() if not crypto(of)}
     named = parameters(request).get("ticker")
-    return stocks if named is None else [symbol for symbol in stocks if symbol == named]
+    return [symbol for symbol in stocks if named in (None, symbol)]
 
 
 def _ticker(of: Instrument) -> Row:
@@ -96,7 +94,7 @@ def _listing(request: Request, rows: Iterable[Row], sort: str, order: str, most:
 
 def _marker(query: Mapping[str, str]) -> int:
     text = query.get("page_marker", "0")
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 18:
         raise WireError(400, "The cursor is invalid")
     return int(text)
 

@@ -37,6 +37,6 @@ def onward(request: Request, path: str, query: Mapping[str, str]) -> str:
 def limit(query: Mapping[str, str], default: int) -> int:
     """How much is asked for at most."""
     text = query.get("limit", str(default))
-    if not text.isdecimal() or int(text) == 0:
+    if not text.isdecimal() or len(text) > 18 or int(text) == 0:
         raise WireError(400, "The limit must be a positive number")
     return int(text)

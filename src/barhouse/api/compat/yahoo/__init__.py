@@ -7,22 +7,31 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from barhouse.api.compat import Shelf
+from barhouse.api.compat import Shelves
+from barhouse.api.compat.windows import NotKept
 from barhouse.api.compat.yahoo import chart
 from barhouse.api.compat.yahoo.ask import WireError, asked
 
 
-def router(shelf: Shelf) -> APIRouter:
-    """Yahoo's chart over `shelf`."""
+def router(shelves: Shelves, *, forgetful: bool) -> APIRouter:
+    """Yahoo's chart over the shelves of requests; who is `forgetful` refuses what the vendor no longer keeps."""
     routes = APIRouter()
 
-    @routes.get("/v8/finance/chart/{symbol}")
+    @routes.get("/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers")
     def bars(request: Request, symbol: str) -> Response:
+        """Bars with their prices in today's shares, the adjusted close of days, and splits and dividends as `events`.
+
+        `interval`, `period1` and `period2` (epoch seconds, both included) or `range`, `events=div,splits` and
+        `includePrePost` are the vendor's. An unknown symbol, and bars that were never read, are refused with 404.
+        """
+        shelf = shelves(request)
         try:
-            return _response([chart.result(shelf, asked(request, shelf, symbol))], None)
+            return _response([chart.result(shelf, asked(request, shelf, symbol, forgetful=forgetful))], None)
         except WireError as refusal:
             error = {"code": refusal.code, "description": str(refusal)}
             return _response(None, error, refusal.status)
+        except NotKept as ignorance:
+            return _response(None, {"code": "Not Found", "description": str(ignorance)}, 404)
 
     return routes
 

@@ -20,6 +20,7 @@ RANGES = ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"
 _REACH = {1: 30, 60: 730, 240: 730}
 _UNIT_DAYS = {"d": 1, "wk": 7, "mo": 30.5, "y": 365.25}
 _WIDEST_MINUTE = timedelta(days=8)
+_WIDEST = timedelta(days=731)
 
 
 class WireError(Exception):
@@ -50,7 +51,7 @@ class Ask:
         return MINUTES.get(self.interval)
 
 
-def asked(request: Request, shelf: Shelf, symbol: str) -> Ask:
+def asked(request: Request, shelf: Shelf, symbol: str, *, forgetful: bool) -> Ask:
     """The request as it is meant, or why it cannot be answered."""
     query, now = request.query_params, shelf.now()
     of = _known(shelf, symbol)
@@ -60,7 +61,9 @@ def asked(request: Request, shelf: Shelf, symbol: str) -> Ask:
         reason = f"Invalid input - interval={interval} is not supported. Valid intervals: [{valid}]"
         raise WireError(422, "Unprocessable Entity", reason)
     start, end = _period(query, now)
-    _reachable(interval, start, end, now)
+    _not_too_wide(interval, start, end)
+    if forgetful:
+        _reachable(interval, start, end, now)
     events = frozenset(event.rstrip("s") for event in re.split(r"[,|]", query.get("events", "")))
     extended = query.get("includePrePost", "false").lower() == "true"
     return Ask(of, symbol, interval, start, end, query.get("range", ""), events, extended)
@@ -81,7 +84,7 @@ def _period(query: Mapping[str, str], now: datetime) -> tuple[int, int]:
     if "period1" not in query:
         return _ranged(query.get("range", "1d"), now), int(now.timestamp())
     try:
-        start, end = int(query["period1"]), int(query.get("period2", now.timestamp()))
+        start, end = _second(query["period1"]), _second(query.get("period2", str(int(now.timestamp()))))
     except ValueError:
         raise WireError(400, "Bad Request", "Invalid input - period1 and period2 are epoch seconds") from None
     if start > end:
@@ -90,13 +93,19 @@ def _period(query: Mapping[str, str], now: datetime) -> tuple[int, int]:
     return start, end
 
 
+def _second(text: str) -> int:
+    """Epoch seconds, kept inside of what a date can be."""
+    first, last = (int(moment.timestamp()) for moment in EVER)
+    return min(max(int(text), first), last)
+
+
 def _ranged(text: str, now: datetime) -> int:
     """Where a range that ends now begins."""
     if text == "max":
         return int(EVER[0].timestamp())
     if text == "ytd":
         return int(datetime(now.year, 1, 1, tzinfo=UTC).timestamp())
-    parts = re.fullmatch(r"(\d+)(d|wk|mo|y)", text)
+    parts = re.fullmatch(r"([0-9]{1,3})(d|wk|mo|y)", text)
     if parts is None:
         valid = ", ".join(RANGES)
         reason = f"Invalid input - range={text} is not supported. Valid ranges: [{valid}]"
@@ -104,15 +113,24 @@ def _ranged(text: str, now: datetime) -> int:
     return int((now - timedelta(days=int(parts[1]) * _UNIT_DAYS[parts[2]])).timestamp())
 
 
-def _reachable(interval: str, start: int, end: int, now: datetime) -> None:
-    """Refuse what lies, even in part, beyond what the vendor keeps of intraday bars."""
+def _not_too_wide(interval: str, start: int, end: int) -> None:
+    """Refuse more intraday bars than the vendor ever gives at once."""
     if interval not in MINUTES:
         return
-    reach = _REACH.get(MINUTES[interval], 60)
+    minute = MINUTES[interval] == 1
+    if end - start > (_WIDEST_MINUTE if minute else _WIDEST).total_seconds():
+        days = 7 if minute else 730
+        allowed = f"Only {days} days worth of {interval} granularity data are allowed to be fetched per request."
+        raise _unavailable(interval, start, end, allowed)
+
+
+def _reachable(interval: str, start: int, end: int, now: datetime) -> None:
+    """Refuse what lies, even in part, beyond what the vendor keeps of intraday bars."""
+    reach = _REACH.get(MINUTES.get(interval, 0), 60)
+    if interval in MINUTES and start < (now - timedelta(days=reach)).timestamp():
+        raise _unavailable(interval, start, end, f"The requested range must be within the last {reach} days.")
+
+
+def _unavailable(interval: str, start: int, end: int, allowed: str) -> WireError:
     refused = f"{interval} data not available for startTime={start} and endTime={end}. "
-    if MINUTES[interval] == 1 and end - start > _WIDEST_MINUTE.total_seconds():
-        allowed = "Only 7 days worth of 1m granularity data are allowed to be fetched per request."
-        raise WireError(422, "Unprocessable Entity", refused + allowed)
-    if start < (now - timedelta(days=reach)).timestamp():
-        allowed = f"The requested range must be within the last {reach} days."
-        raise WireError(422, "Unprocessable Entity", refused + allowed)
+    return WireError(422, "Unprocessable Entity", refused + allowed)

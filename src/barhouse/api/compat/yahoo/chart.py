@@ -15,16 +15,21 @@ from barhouse.api.compat.windows import (
     EVER,
     OPEN,
     ZONE,
+    NotKept,
+    Stretch,
     adjusted,
     clocked,
     crypto,
     day_stamps,
+    effective,
     epoch,
     held,
     instant,
     later,
+    past,
     regular,
     session_day,
+    uniform,
     windowed,
 )
 from barhouse.api.compat.yahoo import meta
@@ -65,16 +70,32 @@ def _indicators(bars: pl.DataFrame) -> dict[str, Any]:
 
 def _days(shelf: Shelf, ask: Ask) -> pl.DataFrame:
     """All daily bars of the instrument in today's shares, with the close less later dividends."""
-    days = held(shelf, ask.of, Timeframe.D1, *EVER)
+    days = _traded_days(shelf, ask)
     if crypto(ask.of):
         return days.with_columns(adjclose=pl.col("close"))
-    days = adjusted(days, shelf.splits(ask.of.symbol), _DAY)
-    return days.with_columns(adjclose=pl.col("close") * _less_dividends(shelf, ask.of.symbol, days))
+    days = adjusted(days, effective(shelf, ask.of), _DAY)
+    return days.with_columns(adjclose=pl.col("close") * _less_dividends(shelf, ask, days))
 
 
-def _less_dividends(shelf: Shelf, symbol: str, days: pl.DataFrame) -> pl.Expr:
+def _traded_days(shelf: Shelf, ask: Ask) -> pl.DataFrame:
+    """The daily bars as traded: of use, but no need, beside shorter ones."""
+    try:
+        return held(shelf, ask.of, [Timeframe.D1], Stretch(*EVER))[0]
+    except NotKept:
+        if not ask.minutes:
+            raise
+        return uniform(pl.DataFrame())
+
+
+def _dividends(shelf: Shelf, ask: Ask) -> pl.DataFrame:
+    """The dividends paid by now (`effective`, `amount`), in today's shares."""
+    paid = past(shelf, shelf.dividends([ask.of.symbol]))
+    return paid.select("effective", pl.col("amount") / later(effective(shelf, ask.of), pl.col("effective")))
+
+
+def _less_dividends(shelf: Shelf, ask: Ask, days: pl.DataFrame) -> pl.Expr:
     """What is left of a close less all later dividends, each as a share of the close before it."""
-    paid = shelf.dividends(symbol).with_columns(pl.col("amount") / later(shelf.splits(symbol), pl.col("effective")))
+    paid = _dividends(shelf, ask)
     before = days.select((_DAY + timedelta(days=1)).alias("effective"), "close")
     cut = paid.join_asof(before, on="effective").with_columns((1 - pl.col("amount") / pl.col("close")).alias("ratio"))
     kept = cut.drop_nulls("ratio").select("effective", "ratio")
@@ -95,12 +116,13 @@ def _stamped(days: pl.DataFrame, ask: Ask) -> pl.DataFrame:
 def _clocked(shelf: Shelf, ask: Ask, minutes: int) -> pl.DataFrame:
     """Intraday bars in windows that begin with the session, at 09:30; a coin's begin at midnight."""
     spare = timedelta(minutes=minutes)
-    bars, step = clocked(shelf, ask.of, minutes, instant(ask.start * 1000) - spare, instant(ask.end * 1000) + spare)
+    stretch = Stretch(instant(ask.start * 1000) - spare, instant(ask.end * 1000) + spare)
+    bars, step = clocked(shelf, ask.of, minutes, stretch)
     anchor = pl.col("time").dt.truncate("1d")
     if not crypto(ask.of):
         bars = bars if ask.extended else bars.filter(regular(pl.col("time")))
         local = pl.col("time").dt.convert_time_zone(ZONE)
-        bars = adjusted(bars, shelf.splits(ask.of.symbol), local.dt.date())
+        bars = adjusted(bars, effective(shelf, ask.of), local.dt.date())
         anchor = local.dt.truncate("1d").dt.offset_by("9h30m").dt.convert_time_zone("UTC")
     if step == minutes:
         return bars
@@ -113,14 +135,11 @@ def _events(shelf: Shelf, ask: Ask) -> dict[str, Any]:
     """The splits and dividends that were asked for and fell in the span."""
     if crypto(ask.of):
         return {}
-    symbol, splits = ask.of.symbol, shelf.splits(ask.of.symbol)
-    dividends = shelf.dividends(symbol).select("effective", pl.col("amount") / later(splits, pl.col("effective")))
-    found = {
-        "dividends": _in_span(dividends, ask, lambda amount: {"amount": round(amount, 6)})
-        if "div" in ask.events
-        else {},
-        "splits": _in_span(splits, ask, _ratio) if "split" in ask.events else {},
-    }
+    found: dict[str, Any] = {}
+    if "div" in ask.events:
+        found["dividends"] = _in_span(_dividends(shelf, ask), ask, lambda amount: {"amount": round(amount, 6)})
+    if "split" in ask.events:
+        found["splits"] = _in_span(effective(shelf, ask.of).select("effective", "ratio"), ask, _ratio)
     return {kind: events for kind, events in found.items() if events}
 
 

@@ -1,0 +1,1 @@
+"""The warehouse under its vendors' own paths, read by their own clients."""
