@@ -31,8 +31,8 @@ ALIVE: Mapping[str, Any] = {
 class Candidate:
     """A process that would lead, on a connection of its own: no pool may give that to anybody else.
 
-    `told` are the settings that all of them share, `own` what the others need not have alike. All calls are of one thread; DatabaseUnavailable where the connection is lost, and then
-    it does not lead any more.
+    `told` are the settings that all of them share, `own` what the others need not have alike. All calls are of one
+    thread; DatabaseUnavailable where the connection is lost, and then it does not lead any more.
     """
 
     def __init__(self, url: str, owner: str, told: Mapping[str, Any], own: Mapping[str, Any]) -> None:
