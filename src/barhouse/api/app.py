@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from barhouse.api import (
     actions,
+    admin_symbols,
     bars,
     corrections,
     dashboard,
@@ -53,6 +54,7 @@ ROUTES = (
     enrichment,
     features,
     symbols,
+    admin_symbols,
     status,
     schedulers,
     quality,

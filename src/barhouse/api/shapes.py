@@ -199,7 +199,7 @@ _STREAMS = {
 }
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     told = {
         400: "No such timeframe or asset class",
         404: "Nobody tracks the symbol",
@@ -214,7 +214,7 @@ def _page(model: type[BaseModel], row: dict[str, Any], head: dict[str, Any]) -> 
     example = {"application/json": {"example": {**head, "data": [row]}}}
     page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | _STREAMS}
     unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
-    return {200: page, 304: unchanged, **_refusals(400, 404, 409, 422, 503)}
+    return {200: page, 304: unchanged, **refusals(400, 404, 409, 422, 503)}
 
 
 BARS = _page(BarPage, _BAR, _HEAD)
@@ -226,5 +226,5 @@ CROSS = _page(
 )
 FEATURES: dict[int | str, dict[str, Any]] = {
     200: {"model": Features, "content": {"application/json": {"example": _FEATURES}}},
-    **_refusals(400, 404, 409, 422, 503),
+    **refusals(400, 404, 409, 422, 503),
 }

@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 VERBS = {
     "demo": Verb("demo", "demo", "See it work: real bars of five stocks, from a vendor's protocol to a dashboard."),
     "up": Verb("up", "up", "Run the warehouse: bring what is tracked up to date, and serve API and dashboard."),
+    "untrack": Verb("untrack", "untrack", "Fetch nothing of symbols any more; their bars stay."),
     "track": Verb("track", "track", "Keep series up to date from now on; says at once what no source can reach."),
     "backfill": Verb("backfill", "backfill", "Bring what is missing; what was read before is not asked again."),
     "import": Verb("importing", "import_", "Take bars from files; says what was taken, what was quarantined and why."),

@@ -114,6 +114,17 @@ def test_a_source_that_is_named_is_the_only_one_asked(barhouse: Barhouse) -> Non
     assert yahoo.calls == 0
 
 
+def test_untracking_keeps_the_bars_and_fetches_nothing(barhouse: Barhouse) -> None:
+    barhouse("track", "AAPL", "MSFT", "-t", "1d", "-t", "1h")
+
+    part = barhouse("untrack", "AAPL", "-t", "1h")
+    whole = barhouse("untrack", "msft")
+
+    assert "in 1h: AAPL (stock); their bars stay" in part.stdout
+    assert "any more: MSFT (stock); their bars stay" in whole.stdout
+    assert "'NONE' is not tracked" in barhouse("untrack", "NONE").stderr
+
+
 def test_tracking_says_what_no_source_can_reach(barhouse: Barhouse) -> None:
     told = barhouse("track", "AAPL", "brk-b", "-t", "1d", "-t", "15m", "--since", "2015-01-01")
 
