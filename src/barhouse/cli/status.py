@@ -57,6 +57,8 @@ def _missing(each: Standing) -> Text:
         ("no source", each.unreachable, "dim"),
     )
     parts = [Text(f"{word} {_spans(spans)}", style) for word, spans, style in kinds if spans]
+    if each.unjudged:
+        parts.insert(0, Text(each.unjudged, "red"))
     if each.progress:
         done, expected = each.progress
         parts.append(Text(f"being read: {done:,} of {expected:,} bars, {100 * done // expected} %", "cyan"))

@@ -17,14 +17,19 @@ from barhouse.store.postgres import Database
 
 
 def standings(db: Database, connection: Connection, instruments: Sequence[int], now: datetime) -> dict[int, Standing]:
-    """How each of some instruments stands; its latest series says how late it is, in market time."""
+    """How each of some instruments stands; its latest series says how late it is, in market time.
+
+    One whose calendar nobody knows has that for its error.
+    """
     rows = enrichment.series(connection, instruments)
+    strange = sessions.unknown(db, (row.exchange for row in rows))
     late, closes = dict.fromkeys(instruments, 0.0), dict[int, datetime]()
-    for row, close, overdue in _timed(db, rows, now):
+    for row, close, overdue in _timed(db, [row for row in rows if row.exchange not in strange], now):
         closes[row.instrument] = max(close, closes.get(row.instrument, close))
         if row.counts:
             late[row.instrument] = max(overdue, late[row.instrument])
     errors = {row.instrument: row.error for row in rows if row.counts and row.error is not None}
+    errors |= {row.instrument: strange[row.exchange] for row in rows if row.exchange in strange}
     ages = {key: (now - close).total_seconds() for key, close in closes.items()}
     return {key: Standing(late[key], ages.get(key), errors.get(key)) for key in instruments}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
+from math import inf, isfinite
 from typing import Any
 
 import polars as pl
@@ -69,7 +70,8 @@ def settle(db: Database, instruments: Sequence[int], now: datetime | None = None
     now = now or datetime.now(UTC)
     with db.transaction() as connection:
         found = aged(db, freshness.watched(connection, instruments), now)
-        known = [(each, staleness) for each, staleness in found if each.staleness is None and staleness is not None]
+        told = [(each, staleness) for each, staleness in found if each.staleness is None and staleness is not None]
+        known = [(each, staleness) for each, staleness in told if isfinite(staleness)]
         if known:
             freshness.settle(connection, known)
 
@@ -77,12 +79,17 @@ def settle(db: Database, instruments: Sequence[int], now: datetime | None = None
 def aged(db: Database, watched: Iterable[Watched], now: datetime) -> Iterator[tuple[Watched, float | None]]:
     """Each series with the seconds of its staleness by now, None where there never were features.
 
-    `watched` are by exchange and timeframe.
+    `watched` are by exchange and timeframe. It is infinite where nobody knows the calendar: none says they are fresh.
     """
+    watched = list(watched)
+    strange = sessions.unknown(db, (each.series.instrument.exchange for each in watched))
     kinds = groupby(watched, key=lambda each: (each.series.instrument.exchange, each.series.timeframe))
     for (exchange, timeframe), group in kinds:
-        calendar, own = sessions.calendar(db, exchange), list(group)
-        yield from zip(own, _staleness(own, calendar, timeframe, now), strict=True)
+        own = list(group)
+        if exchange in strange:
+            yield from ((each, inf) for each in own)
+            continue
+        yield from zip(own, _staleness(own, sessions.calendar(db, exchange), timeframe, now), strict=True)
 
 
 def _staleness(own: Sequence[Watched], calendar: Calendar, timeframe: Timeframe, now: datetime) -> list[float | None]:
@@ -132,7 +139,7 @@ def _row(each: Watched, staleness: float | None) -> dict[str, Any]:
         "asset_class": each.series.instrument.asset_class,
         "timeframe": each.series.timeframe,
         "last_computed_at": each.last_computed_at,
-        "staleness_seconds": staleness,
+        "staleness_seconds": None if staleness == inf else staleness,
         "status": Freshness.of(staleness or 0.0, each.count),
         "data_point_count": each.count,
     }

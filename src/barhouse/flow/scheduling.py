@@ -151,7 +151,9 @@ def _refreshed(db: Database, table: Timetable, name: Name, tracked: Sequence[Tra
     own = [each for each in tracked if table.classes.get(each.series.instrument.symbol) == name.value]
     short = [each for each in own if each.series.timeframe.minutes <= LONGEST[name].minutes]
     markets = {each.series.instrument.exchange for each in short}
-    trading = {market for market in markets if _traded(db, market, lately)}
+    # A run of theirs tells of those that no calendar is known of
+    strange = sessions.unknown(db, markets)
+    trading = {market for market in markets if market in strange or _traded(db, market, lately)}
     return [each for each in short if each.series.instrument.exchange in trading]
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +36,8 @@ class Kept:
 
 
 _kept: dict[tuple[str, str], Kept] = {}
+_strange: dict[tuple[str, str], float] = {}
+"""Names that nobody knows, and until when that holds: each look for one takes seconds, and others wait."""
 _one_at_a_time = threading.Lock()
 
 
@@ -49,9 +51,20 @@ def calendar(db: Database, name: str) -> Calendar:
     with _one_at_a_time:
         known = _kept.get((db.url, name))
         if known is None or known.until < time.monotonic():
-            known = Kept(_current(db, name), time.monotonic() + LOOK_AGAIN)
+            known = Kept(_looked_for(db, name), time.monotonic() + LOOK_AGAIN)
             _kept[db.url, name] = known
         return known.calendar
+
+
+def unknown(db: Database, exchanges: Iterable[str]) -> dict[str, str]:
+    """Those of some exchanges that no calendar is known of, each with what to tell of it."""
+    strange: dict[str, str] = {}
+    for exchange in sorted(set(exchanges)):
+        try:
+            calendar(db, exchange)
+        except UnknownCalendar as cause:
+            strange[exchange] = str(cause)
+    return strange
 
 
 def read_apart(name: str) -> Calendar:
@@ -99,6 +112,17 @@ def _told(name: str, child: subprocess.Popen[bytes]) -> Calendar:
 def _save(db: Database, found: Calendar) -> None:
     with db.transaction() as connection:
         sessions.save(connection, found)
+
+
+def _looked_for(db: Database, name: str) -> Calendar:
+    """The current calendar; UnknownCalendar at once where that came of it lately."""
+    if _strange.get((db.url, name), 0.0) > time.monotonic():
+        raise UnknownCalendar(name)
+    try:
+        return _current(db, name)
+    except UnknownCalendar:
+        _strange[db.url, name] = time.monotonic() + LOOK_AGAIN
+        raise
 
 
 def _current(db: Database, name: str) -> Calendar:

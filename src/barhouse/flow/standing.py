@@ -36,6 +36,8 @@ class Standing:
     """Asked, and no source could be read; the next backfill asks again."""
     unreachable: Sequence[Span]
     """What no source has, by its nature."""
+    unjudged: str | None = None
+    """Why nobody can say what is missing: no calendar is known of its exchange."""
     progress: Progress | None = None
     """How far a backfill of it is that runs at the moment."""
 
@@ -45,7 +47,8 @@ def standings(db: Database, now: datetime) -> list[Standing]:
     with db.connection() as connection:
         rows = instruments.described(connection)
         under_way = executions.under_way(connection)
-    found = (_standing(db, row, now) for row in rows)
+    strange = sessions.unknown(db, (row["exchange"] for row in rows))
+    found = (_standing(db, row, now, strange.get(row["exchange"])) for row in rows)
     return [replace(each, progress=under_way.get(_name(each.series))) for each in found]
 
 
@@ -53,7 +56,7 @@ def _name(series: Series) -> tuple[str, str, str]:
     return series.instrument.symbol, series.instrument.asset_class, series.timeframe
 
 
-def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:
+def _standing(db: Database, row: Mapping[str, Any], now: datetime, unjudged: str | None) -> Standing:
     with db.connection() as connection:
         instrument = instruments.find(connection, row["symbol"], AssetClass(row["asset_class"]))
         series = Series(instrument, Timeframe.of(row["timeframe"]))
@@ -62,7 +65,7 @@ def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:
     failed = _less(_in(told, State.FAILED, State.UNKNOWN), read)
     unreachable = _less(_in(told, State.UNREACHABLE), [*read, *failed])
     unread = []
-    if row["tracked"] and row["since"] < now:
+    if row["tracked"] and row["since"] < now and not unjudged:
         calendar = sessions.calendar(db, instrument.exchange)
         left = Span(row["since"], now).without([*read, *failed, *unreachable])
         unread = [span for span in left if _due(calendar, series, span, now)]
@@ -75,6 +78,7 @@ def _standing(db: Database, row: Mapping[str, Any], now: datetime) -> Standing:
         unread=unread,
         failed=failed,
         unreachable=unreachable,
+        unjudged=unjudged,
     )
 
 

@@ -127,12 +127,14 @@ def _with(db: Database, series: Sequence[Series], since: Since, now: datetime) -
 
 
 def _unread(db: Database, wanted: Sequence[Wanted], *, refresh: bool) -> int:
-    """Bars that ought to be in what is wanted and were not read yet."""
+    """Bars that ought to be in what is wanted and were not read yet; where nobody knows the calendar, none."""
     of_kind: dict[tuple[str, Timeframe], list[Wanted]] = defaultdict(list)
     for each in wanted:
         of_kind[each.series.instrument.exchange, each.series.timeframe].append(each)
-    records = 0
+    records, strange = 0, sessions.unknown(db, (exchange for exchange, _ in of_kind))
     for (exchange, timeframe), alike in of_kind.items():
+        if exchange in strange:
+            continue
         calendar = sessions.calendar(db, exchange)
         read = {} if refresh else _read(db, alike, timeframe)
         gaps = Counter(gap for each in alike for gap in each.span.without(read.get(each.series.instrument.number, ())))
