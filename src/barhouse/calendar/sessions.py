@@ -11,13 +11,16 @@ import polars as pl
 
 from barhouse.calendar import building, slots
 from barhouse.calendar.zone import local
-from barhouse.model import ALWAYS_OPEN, INSTANT, Span, Timeframe
+from barhouse.model import ALWAYS_OPEN, INSTANT, Span, Timeframe, at
 
 SESSIONS = pl.Schema({"date": pl.Date(), "open": INSTANT, "close": INSTANT})
 """A frame of sessions, oldest first: the exchange's date, and the instants of its open and close."""
 
 REMEMBERED = 60
 """Minutes of the shortest bars whose slots an exchange's calendar remembers: some 2 MB, asked for again and again."""
+
+LATE_OPENINGS = {"XNYS": Span(datetime(2002, 9, 11, 13, 30, tzinfo=UTC), datetime(2002, 9, 11, 15, tzinfo=UTC))}
+"""When nobody traded yet though exchange-calendars says so: the first anniversary of 9/11."""
 
 TRADING_DAYS = 252
 """Sessions a year, by which exchanges' volatilities are annualised."""
@@ -48,7 +51,7 @@ class Calendar:
         lasts from the first session's open to the last one's close. `session` is the date of the (first) session.
         """
         if self.name == ALWAYS_OPEN or timeframe.minutes < REMEMBERED:
-            return slots.expected(self.grid(timeframe), timeframe, span)
+            return self._traded(slots.expected(self.grid(timeframe), timeframe, span))
         every = self._every(timeframe)
         first, last = (bisect_left(every["time"], edge) for edge in (span.start, span.end))
         return every.slice(first, max(last - first, 0))
@@ -137,8 +140,14 @@ class Calendar:
     def _every(self, timeframe: Timeframe) -> pl.DataFrame:
         if timeframe not in self._remembered:
             span = Span(*(each.replace(tzinfo=UTC) for each in EVER))
-            self._remembered[timeframe] = slots.expected(self.grid(timeframe), timeframe, span)
+            self._remembered[timeframe] = self._traded(slots.expected(self.grid(timeframe), timeframe, span))
         return self._remembered[timeframe]
+
+    def _traded(self, found: pl.DataFrame) -> pl.DataFrame:
+        """The slots without those that were over before a late opening."""
+        if not (late := LATE_OPENINGS.get(self.name)):
+            return found
+        return found.filter((pl.col("opens") < at(late.start)) | (pl.col("closes") > at(late.end)))
 
     @cached_property
     def _remembered(self) -> dict[Timeframe, pl.DataFrame]:

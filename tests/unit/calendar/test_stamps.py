@@ -242,8 +242,6 @@ def test_other_columns_stay_and_a_vendor_s_own_view_of_extended_gives_way(new_yo
 
 
 HALTS = {
-    # trading began at noon on the first anniversary of 9/11
-    "lean_equity/SPY.1h": ["2002-09-11 13:00", "2002-09-11 14:00"],
     "lean_equity/IBM.1m.20131004-20131011": ["2013-10-04 16:39", "2013-10-11 16:46"],
 }
 

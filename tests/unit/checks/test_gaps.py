@@ -57,6 +57,7 @@ def recorded(folder: Path, name: str, timeframe: Timeframe, calendar: Calendar) 
     [
         ("lean_equity/SPY.1d", D1),  # 1998 to 2021: the towers, Sandy, four days of mourning
         ("lean_equity/IBM.1d", D1),
+        ("lean_equity/SPY.1h", H1),
         ("market_prices/MSFT_D1", D1),
         ("lean_equity/SPY.1m.20131004-20131011", M1),
         ("market_prices/MSFT_T1", M1),
@@ -68,13 +69,6 @@ def test_a_complete_real_series_has_no_gap(shared_data: Path, name: str, timefra
     calendar = known(ALWAYS_OPEN if "BTC" in name else "XNYS")
 
     assert reasons(found(recorded(shared_data, name, timeframe, calendar), timeframe, calendar)) == []
-
-
-def test_real_hours_lack_the_late_opening_of_2002_alone(shared_data: Path) -> None:
-    hours = recorded(shared_data, "lean_equity/SPY.1h", H1, new_york())
-
-    # The exchange opened at noon on the first anniversary, which exchange-calendars does not know
-    assert reasons(found(hours, H1)) == [(ny("2002-09-11 09:00"), 2, "missing")]
 
 
 @pytest.mark.parametrize("exchange", ["XNYS", "XLON", "XTKS"])
