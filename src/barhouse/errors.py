@@ -11,6 +11,10 @@
     │   ├── InvalidParameter   422
     │   ├── UnknownRecord      404
     │   ├── Conflict           409
+    │   ├── KeyNeeded          401
+    │   ├── RoleNeeded         403
+    │   ├── TooLarge           413
+    │   ├── TooManyCalls       429
     │   ├── UnreadableFile     422
     │   └── UnusableBackup     422
     ├── SourceError            a vendor: the flow tries again, or asks the next one
@@ -121,6 +125,43 @@ class Conflict(RequestError):
     """What was asked for cannot be done any more to what is there now; nothing was changed."""
 
     status = 409
+
+
+class KeyNeeded(RequestError):
+    """The call bears no key, or none that is good: which of these is not told."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("This takes a key that is good: send it as X-API-Key, or as Authorization: Bearer")
+
+
+class RoleNeeded(RequestError):
+    """The key is good, for less than this."""
+
+    status = 403
+
+    def __init__(self, needed: str, given: str) -> None:
+        super().__init__(f"This takes a key with the role {needed}; this one has {given}")
+
+
+class TooLarge(RequestError):
+    """A body that nobody needs to be so large."""
+
+    status = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"A body has at most {most} bytes here")
+
+
+class TooManyCalls(RequestError):
+    """More calls within a minute than the key allows; `retry_after` in seconds."""
+
+    status = 429
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        super().__init__(f"{most} calls a minute are allowed here; come back in {retry_after} s")
+        self.retry_after = retry_after
 
 
 class UnreadableFile(RequestError):

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from barhouse.api import (
     actions,
@@ -22,20 +23,27 @@ from barhouse.api import (
     health,
     historical,
     jobs,
+    keys,
     monitoring,
     quality,
     quarantine,
     resilience,
     schedulers,
+    signin,
     status,
     symbols,
 )
+from barhouse.api.access import HEADERS, Access
+from barhouse.api.bodies import Bodies
+from barhouse.api.compat import mounted
 from barhouse.api.deps import Warehouse
+from barhouse.api.door import Door
 from barhouse.api.following import Following
 from barhouse.api.guard import Guard, bound
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
 from barhouse.config import settings as of_process
+from barhouse.flow.keys import any_key
 from barhouse.flow.warehouse import opened
 
 DESCRIPTION = """
@@ -64,6 +72,9 @@ ROUTES = (
     actions,
     resilience,
     monitoring,
+    keys,
+    mounted,
+    signin,
     dashboard,
 )
 """One module a prefix of paths, each with its `router`."""
@@ -73,10 +84,9 @@ def create(settings: Settings | None = None) -> FastAPI:
     """The app over the warehouse of these settings, or of the environment: `uvicorn barhouse.api.app:create --factory`.
 
     The warehouse is opened when the app starts, with its schema brought up to date, and closed when it ends.
-    SettingsError if it would listen to other machines though nobody said that it may.
+    SettingsError then, if it would listen to other machines without a key, though nobody said that it may.
     """
     settings = settings or of_process()
-    bound(settings)
     app = FastAPI(
         title="Barhouse",
         description=DESCRIPTION,
@@ -87,12 +97,28 @@ def create(settings: Settings | None = None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.settings, app.state.is_leaving = settings, _stays
+    app.state.door = door = Door(settings)
     errors.enrol(app)
-    app.add_middleware(Guard, settings=settings)
+    _guard(app, settings, door)
     for routes in ROUTES:
         app.include_router(routes.router)
     dashboard.serve_files(app)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings, door: Door) -> None:
+    """What each call passes before its endpoint, the last one named first: whose name and page, who, how long."""
+    app.add_middleware(Bodies)
+    app.add_middleware(Access, door=door)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "If-None-Match", "Last-Event-ID"],
+            expose_headers=["ETag", "Retry-After", errors.NAME, *HEADERS],
+        )
+    app.add_middleware(Guard, settings=settings)
 
 
 def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -101,11 +127,13 @@ def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with opened(settings) as db:
+            bound(settings, has_keys=any_key(db))
             quick = Quick(db.url)
             await quick.open()
             app.state.warehouse = Warehouse(db, quick, Following(db, lambda: app.state.is_leaving()))
             try:
-                yield
+                async with app.state.door.over(db.url):
+                    yield
             finally:
                 await quick.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -18,12 +17,13 @@ CHANGING = {"/api/v1/enrichment/pause", "/api/v1/enrichment/resume"}
 """What changes something though it is only read, as old scripts do."""
 
 
-def bound(settings: Settings) -> None:
-    """SettingsError if the API would listen to other machines though nobody said that it may."""
-    if not (settings.insecure or is_loopback(settings.host)):
+def bound(settings: Settings, *, has_keys: bool) -> None:
+    """SettingsError if the API would listen to other machines without a key, though nobody said that it may."""
+    if not (has_keys or settings.insecure or is_loopback(settings.host)):
         raise SettingsError(
-            f"{settings.host} can be reached from other machines, and no key protects the API: "
-            "listen on 127.0.0.1, or say --insecure (BARHOUSE_INSECURE=true) where the network is yours"
+            f"{settings.host} can be reached from other machines, and no key protects the API: make one "
+            "(`barhouse keys create NAME --role admin`), listen on 127.0.0.1, or say --insecure "
+            "(BARHOUSE_INSECURE=true) where the network is yours"
         )
 
 
@@ -34,6 +34,7 @@ class Guard:
         self._app = app
         names = (name.strip().lower() for name in settings.allowed_hosts.split(","))
         self._names = {settings.host.lower(), *filter(None, names)}
+        self._origins = {origin.lower().rstrip("/") for origin in settings.cors_origins} - {"*"}
         self._any_address = not is_loopback(settings.host)
         self._known: set[str] = set()
 
@@ -50,7 +51,7 @@ class Guard:
         if not self._is_ours(host):
             return "Host: this name is not ours; call by 127.0.0.1, or set BARHOUSE_ALLOWED_HOSTS"
         changes = scope["method"] not in READING or scope["path"] in CHANGING
-        if changes and _from_elsewhere(headers, host):
+        if changes and self._is_from_elsewhere(headers, host):
             return "Origin: a page of another site asks for a change"
         return None
 
@@ -62,6 +63,14 @@ class Guard:
         if ours and len(self._known) < 100:
             self._known.add(host)
         return ours
+
+    def _is_from_elsewhere(self, headers: Headers, host: str) -> bool:
+        """Whether a browser says that another site's page is behind the call; programs say nothing of the kind."""
+        origins = [origin.lower() for origin in headers.getlist("origin")]
+        if origins and self._origins.issuperset(origins):
+            return False
+        foreign = any(_place(origin) != host.lower() for origin in origins)
+        return foreign or headers.get("sec-fetch-site") == "cross-site"
 
 
 def is_loopback(name: str) -> bool:
@@ -85,8 +94,9 @@ def _name(host: str) -> str:
         return ""
 
 
-def _from_elsewhere(headers: Headers, host: str) -> bool:
-    """Whether a browser says that another site's page is behind the call; programs say nothing of the kind."""
-    origins: Iterable[str] = headers.getlist("origin")
-    foreign = any(urlsplit(origin).netloc.lower() != host.lower() for origin in origins)
-    return foreign or headers.get("sec-fetch-site") == "cross-site"
+def _place(origin: str) -> str | None:
+    """Host and port of an Origin header; None for what is none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None

@@ -25,7 +25,7 @@ from barhouse.cli.advice import short, there
 from barhouse.cli.bring import bring
 from barhouse.cli.judged import judged
 from barhouse.cli.options import DataDir, configured
-from barhouse.cli.serving import address, listening, serve
+from barhouse.cli.serving import address, admission, listening, serve
 from barhouse.cli.tables import listing
 from barhouse.config import Settings
 from barhouse.flow.backfill import Outcome
@@ -77,7 +77,7 @@ def demo(
         verdict = judged(db, chosen(db), looks, data_dir=where, program=_program())
         console.print(verdict, highlight=False, soft_wrap=True)
         if not once:
-            _serve(settings, port, console)
+            _serve(settings, port, console, admission(db, settings))
 
 
 @contextmanager
@@ -161,10 +161,11 @@ def _summary(db: Database, outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _serve(settings: Settings, port: int, console: Console) -> None:
+def _serve(settings: Settings, port: int, console: Console, who: str) -> None:
     """The API and the dashboard, until Ctrl-C."""
     with listening(settings.host, range(port, min(port + PORTS, 65536))) as listener:
-        console.print(f"\nDashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)\n", highlight=False)
+        console.print(f"\nDashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
+        console.print(f"{who}\n", highlight=False, soft_wrap=True)
         console.print("Try next, in another terminal:", style="dim")
         for line in _next(address(listener), settings.data_dir):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

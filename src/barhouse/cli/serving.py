@@ -9,7 +9,11 @@ from contextlib import contextmanager
 
 from fastapi import FastAPI
 
+from barhouse.api.guard import bound, is_loopback
+from barhouse.config import Settings
 from barhouse.errors import SettingsError
+from barhouse.flow.keys import any_key
+from barhouse.store.postgres import Database
 
 
 @contextmanager
@@ -27,6 +31,17 @@ def listening(host: str, ports: Iterable[int]) -> Iterator[socket.socket]:
         return
     taken = f"Port {tried[0]} is taken" if len(tried) == 1 else f"Ports {tried[0]} to {tried[-1]} are taken"
     raise SettingsError(f"{taken}; end what listens there, or name another with --port")
+
+
+def admission(db: Database, settings: Settings) -> str:
+    """Who may call the API, in a line; SettingsError if that were everybody on other machines, unasked."""
+    has_keys = any_key(db)
+    bound(settings, has_keys=has_keys)
+    if has_keys:
+        public = "; reads are open to everybody (public_reads)" if settings.public_reads else ""
+        return f"The API takes a key: [bold]barhouse keys list[/]{public}"
+    who = "on this machine" if is_loopback(settings.host) else "[bold red]who reaches it[/]"
+    return f"The API is open to everybody {who}: [bold]barhouse keys create NAME --role admin[/] makes the first key"
 
 
 def is_free(host: str, port: int) -> bool:

@@ -12,7 +12,7 @@ from rich.console import Console
 from barhouse.api.app import create
 from barhouse.cli.logs import on_standard_error
 from barhouse.cli.options import DataDir, configured
-from barhouse.cli.serving import address, listening, serve
+from barhouse.cli.serving import address, admission, listening, serve
 from barhouse.flow import instruments
 from barhouse.flow.jobs import catch_up
 from barhouse.flow.warehouse import opened
@@ -37,8 +37,9 @@ def up(
     app = create(settings)
     app.state.is_scheduling = True
     with listening(settings.host, [settings.port]) as listener, opened(settings) as db:
-        tracked = instruments.tracked(db)
+        tracked, who = instruments.tracked(db), admission(db, settings)
         console.print(f"Dashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
+        console.print(who, highlight=False, soft_wrap=True)
         if not tracked:
             console.print("Nothing is tracked yet: [bold]barhouse track AAPL MSFT SPY --since 2015-01-01[/]")
         catch_up(db, datetime.now(UTC), by="up")

@@ -11,6 +11,7 @@ import polars as pl
 from barhouse.client.asked import CORRECTIONS, INSTANTS, SERIES, Adjusting, Asked, Reader, Session, When
 from barhouse.client.served import Served
 from barhouse.client.stored import Stored
+from barhouse.config import settings
 from barhouse.features import registry
 from barhouse.model import Adjust, Span, moment
 from barhouse.store.reading import ALL_TIME
@@ -21,7 +22,8 @@ __all__ = ["CORRECTIONS", "SERIES", "Client"]
 class Client:
     """Reads a warehouse: the one served at `base_url`, or with `database_url` the database itself.
 
-    Errors are those of `barhouse.errors`, whichever way it reads; ServerUnavailable if nobody answers.
+    Without an `api_key` that of the settings is sent (`BARHOUSE_API_KEY`), if there is one. Errors are those of
+    `barhouse.errors`, whichever way it reads; ServerUnavailable if nobody answers.
     """
 
     def __init__(
@@ -31,7 +33,7 @@ class Client:
         api_key: str | None = None,
         database_url: str | None = None,
     ) -> None:
-        self._reader: Reader = Stored(database_url) if database_url else Served(base_url, api_key)
+        self._reader: Reader = Stored(database_url) if database_url else Served(base_url, api_key or _key())
 
     def bars(
         self,
@@ -119,6 +121,12 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _key() -> str | None:
+    """The key of the settings."""
+    known = settings().api_key
+    return known.get_secret_value() if known else None
 
 
 def _span(start: When, end: When) -> Span:

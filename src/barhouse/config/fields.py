@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from barhouse.config import file
 from barhouse.config.cron import Cron
-from barhouse.config.parts import AlertRules, RetentionDays, Vendors
+from barhouse.config.parts import AlertRules, Limits, RetentionDays, Vendors
 
 
 def _data_dir() -> Path:
@@ -46,7 +46,7 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 """Several words: a list, or a text in which blanks or commas part them."""
 
 
-BLANK = {"allowed_hosts", "binance_futures_url", "critical_symbols", "large_symbols"}
+BLANK = {"allowed_hosts", "binance_futures_url", "cors_origins", "critical_symbols", "large_symbols"}
 """Settings that a variable can leave empty on purpose; elsewhere an empty one is as good as none."""
 
 
@@ -81,10 +81,24 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=_data_dir, description="Where the embedded PostgreSQL keeps the bars.")
     host: str = Field(default="127.0.0.1", description="The address that the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="The port that the API listens on.")
-    insecure: bool = Field(default=False, description="Whether other machines are served without a key.")
+    insecure: bool = Field(
+        default=False, description="Whether other machines are served without a key, as long as none was made."
+    )
     allowed_hosts: str = Field(
         default="",
         description="Names beside this machine's own by which the API may be called, separated by commas.",
+    )
+    public_reads: bool = Field(
+        default=False, description="Whether what takes the role read is open without a key; changes never are."
+    )
+    cors_origins: Words = Field(
+        default=(),
+        examples=["https://charts.example.com"],
+        description="Sites whose pages may call the API from a browser; `*` lets every site read.",
+    )
+    limits: Limits = Field(default=Limits(), description="Calls a minute.")
+    api_key: SecretStr | None = Field(
+        default=None, examples=["YOUR_KEY"], description="The key that `barhouse.client` sends, unless it is given one."
     )
 
     polygon_api_key: SecretStr | None = Field(
@@ -179,6 +193,9 @@ class Settings(BaseSettings):
     )
     alert_secret: SecretStr | None = Field(
         default=None, examples=["A_LONG_RANDOM_TEXT"], description="The secret by which webhooks are signed."
+    )
+    alert_private_networks: bool = Field(
+        default=False, description="Whether webhooks may go to this machine and to private networks."
     )
     vendors: Vendors = Field(default=Vendors(), description="How vendors are called.")
     alert_rules: AlertRules = Field(default=AlertRules(), description="When people are told.")

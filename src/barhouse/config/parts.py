@@ -29,6 +29,16 @@ class RetentionDays(Part):
     anomalies: int = Field(default=365, ge=A_WEEK, description="Anomalies that are resolved.")
 
 
+class Limits(Part):
+    """How often a key of each tier may call within a minute, in all processes together; `unlimited` has no limit."""
+
+    free: int = Field(default=60, ge=1, le=1_000_000, description="Calls a minute of a key of the tier free.")
+    standard: int = Field(default=600, ge=1, le=1_000_000, description="Calls a minute of a key of the tier standard.")
+    public: int = Field(
+        default=60, ge=1, le=1_000_000, description="Calls a minute of an address without a key (`public_reads`)."
+    )
+
+
 class AlertRule(Part):
     """When people are told."""
 
