@@ -168,7 +168,7 @@ def _checked(copies: list[tuple[Clean, pl.DataFrame]]) -> pl.DataFrame:
         pl.col("reason") != "no_trade"
     )
     doubles = checks.doubles(bars, calendar=calendar, timeframe=timeframe).unique(["instrument", "slot"])
-    moved = checks.outliers(bars, asset_class=series.asset_class, calendar=calendar, timeframe=timeframe, splits=splits)
+    moved = checks.outliers({timeframe: bars}, asset_class=series.asset_class, calendar=calendar, splits=splits)
     listed = moved.filter(pl.col("verdict") != "real_move")
     return pl.concat(
         [

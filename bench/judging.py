@@ -57,7 +57,7 @@ def _judged(db: Database, keys: list[int]) -> int:
     with db.transaction() as connection:
         for group in groups(quality.series(connection, keys)):
             read = seen(db, connection, group)
-            count += sum(frame.height for frame in found(read, Timeframe.M1, EVERYTHING, NOW).values())
+            count += sum(frame.height for frame in found(read, [Timeframe.M1], EVERYTHING, NOW).values())
     return count
 
 

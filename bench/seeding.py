@@ -56,7 +56,7 @@ def clean_series() -> Iterator[Clean]:
     for symbol in ("AAPL", "FB", "GOOG", "IBM", "MSFT"):
         bars = packaged.bars(symbol, AssetClass.STOCK, Timeframe.D1, *EVER)
         assert bars is not None
-        splits = packaged.splits(symbol).select(pl.col(name).cast(kind) for name, kind in SPLITS.items())
+        splits = packaged.splits([symbol]).select(pl.col(name).cast(kind) for name, kind in SPLITS.items())
         yield _clean(symbol, bars, splits, Timeframe.D1, new_york)
     nothing = pl.DataFrame(schema=SPLITS)
     for path in sorted(SHARED.glob("stocknet/*.1d.csv.gz")):

@@ -31,7 +31,7 @@ def cause(series: Series, time: datetime | None, severity: str = "low", missing:
 def seen(db: Database, series: Series, *causes: tuple[Any, ...], kinds: tuple[str, ...] = ("gap",)) -> Changes:
     found = pl.DataFrame(list(causes), schema=FOUND, orient="row")
     with db.transaction() as connection:
-        checked = Checked([series.instrument.number], series.timeframe, kinds)
+        checked = Checked([series.instrument.number], [series.timeframe], kinds)
         return anomalies.reconcile(connection, found, checked=checked)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import polars as pl
 from polars.lazyframe.group_by import LazyGroupBy
@@ -45,22 +45,22 @@ def spikes() -> pl.Expr:
     return (most > SPIKE) & (most * 0.6745 > SPIKE_SCORE * pl.col("deviation")) & pl.col("no").is_not_null()
 
 
-def candidates(ground: pl.DataFrame, *, stride: int) -> pl.DataFrame:
+def candidates(ground: pl.DataFrame) -> pl.DataFrame:
     """The bars of `ground` that may be faulty, or may be told as real moves (`moved`), with what is around them.
 
     `before` and `after` are the levels on both sides, `calm` is the middle range of the bars there (a logarithm),
-    `usual` the volume of bars at the same place of the sessions around, `stride` bars apart.
+    `usual` the volume of bars at the same place of the sessions around.
     """
     marked = ground.lazy().with_columns(moved=moved().fill_null(value=False))
     found = marked.filter(pl.col("moved") | spikes().fill_null(value=False)).collect()
-    strides = [stride * step for step in range(-USUAL, USUAL + 1) if step]
-    beside = neighbours(ground, found, [*range(-USUAL, USUAL + 1), *strides])
+    both_sides = [step for step in range(-USUAL, USUAL + 1) if step]
+    beside = neighbours(ground, found, both_sides, both_sides)
     step = pl.col("step")
-    close_by = step.is_between(-NEAR, NEAR) & (step != 0)
+    close_by = step.is_between(-NEAR, NEAR)
     around = beside.agg(
         before=pl.col("c").filter(step.is_between(-NEAR, -1)).median(),
         after=pl.col("c").filter(step.is_between(1, NEAR)).median(),
-        usual=pl.col("v").filter(step.is_in(strides)).median(),
+        usual=pl.col("v").filter(pl.col("sessions").is_not_null()).median(),
         calm=(pl.col("h") / pl.col("l")).filter(close_by).median().log(),
         usual_before=pl.col("v").filter(step.is_between(-USUAL, -1)).median(),
         usual_after=pl.col("v").filter(step.is_between(1, USUAL)).median(),
@@ -75,19 +75,25 @@ BESIDE = ("c", "h", "l", "v", "close", "shares", "session", "opens", "closes")
 """What is known of the bars around one."""
 
 
-def neighbours(ground: pl.DataFrame, found: pl.DataFrame, steps: Iterable[int]) -> LazyGroupBy:
-    """The rows of `ground` so many `step`s away from each found one, by its `number`: `BESIDE`.
+def neighbours(
+    ground: pl.DataFrame, found: pl.DataFrame, steps: Sequence[int], sessions: Sequence[int] = ()
+) -> LazyGroupBy:
+    """The rows of `ground` so many bars (`step`) or so many `sessions` away from each found one, by its `number`.
 
-    They are null where there is none in the same series.
+    Each has `BESIDE`, null where there is none in the same series, and one of the two distances.
     """
-    numbered = found.lazy().select("row", own="instrument", number=pl.int_range(pl.len()))
-    every = numbered.join(pl.LazyFrame({"step": sorted(set(steps))}), how="cross", maintain_order="left_right")
-    aim = pl.col("row") + pl.col("step")
+    numbered = found.lazy().select("row", "stride", own="series", number=pl.int_range(pl.len()))
+    nothing = [None] * len(steps), [None] * len(sessions)
+    away = {"step": [*steps, *nothing[1]], "sessions": [*nothing[0], *sessions]}
+    distances = pl.LazyFrame(away, schema={"step": pl.Int64, "sessions": pl.Int64})
+    every = numbered.join(distances, how="cross", maintain_order="left_right")
+    aim = pl.col("row") + pl.coalesce("step", pl.col("sessions") * pl.col("stride"))
     values = {name: pl.lit(ground[name]).gather("at") for name in BESIDE}
-    same = pl.lit(ground["instrument"]).gather("at") == pl.col("own")
+    same = pl.lit(ground["series"]).gather("at") == pl.col("own")
     beside = every.with_columns(at=aim.clip(0, ground.height - 1)).select(
         "number",
         "step",
+        "sessions",
         *(pl.when(same & (aim == pl.col("at"))).then(each).alias(name) for name, each in values.items()),
     )
     return beside.group_by("number", maintain_order=True)

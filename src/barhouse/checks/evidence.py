@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from barhouse.checks.ground import timeframe_of
 from barhouse.checks.registry import Severity
 from barhouse.checks.verdicts import Verdict
 from barhouse.model import PRICES
@@ -21,6 +22,7 @@ def listed(ground: pl.DataFrame, found: pl.DataFrame, told: pl.DataFrame) -> pl.
     rows = rows.with_columns(field=field, value=value, prev_close=pl.col("p") / pl.col("shares"))
     rows = rows.with_columns(pct_change=100 * (pl.col("value") / pl.col("prev_close") - 1))
     listed = rows.select(
+        timeframe_of().alias("timeframe"),
         "instrument",
         "time",
         "field",

@@ -1,7 +1,11 @@
-"""What outliers are looked for in: settled bars of the regular session, in the shares of one day."""
+"""What outliers are looked for in: settled bars of the regular session, in the shares of one day.
+
+A `series` has one number on it, by its timeframe and instrument, so that those of several timeframes lie in one frame.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import timedelta
 
 import polars as pl
@@ -15,20 +19,45 @@ from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
 BASIS = ("o", "h", "l", "c")
 """The prices of a bar in the shares of before all splits."""
 
+KNOWN = ("instrument", "time", *PRICES, "volume", "opens", "closes", "session")
 
-def standing(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
-    """The settled bars in regular slots, with `opens`, `closes` and `session`."""
+TIMEFRAME = 2**32
+"""How far the numbers of two timeframes of an instrument lie apart, for each step between their codes."""
+
+
+def standing(bars: pl.DataFrame, splits: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
+    """The settled bars in regular slots (`KNOWN`), with their `series` and with `shares`.
+
+    `nights` says whether its market closes between some of them, `stride` how many there are from one session to the
+    same place of the next.
+    """
     settled = ~pl.col("extended") & ~pl.col("forming").fill_null(value=False)
     there = placed(bars, calendar, timeframe).lazy().filter(settled & pl.col("on_grid") & ~pl.col("beyond"))
-    return there.drop("on_grid", "beyond").collect()
+    nights = timeframe.intraday and calendar.name != ALWAYS_OPEN
+    numbered = there.select(
+        *KNOWN,
+        series=pl.col("instrument") + pl.lit(timeframe.code * TIMEFRAME, pl.Int64),
+        nights=pl.lit(nights),
+        stride=pl.lit(calendar.per_session(timeframe) if nights else 1, pl.Int64),
+    ).collect()
+    return numbered.with_columns(_shares(numbered, splits, timeframe))
+
+
+def timeframe_of() -> pl.Expr:
+    """The code of the timeframe of a row, by its `series`."""
+    return (pl.col("series") // TIMEFRAME).cast(pl.Int16)
+
+
+def of_timeframe(rows: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+    """Those of some rows, which are sorted by their `series`, that are of a timeframe."""
+    first, end = (bisect_left(rows["series"], code * TIMEFRAME) for code in (timeframe.code, timeframe.code + 1))
+    return rows.slice(first, end - first)
 
 
 def impossible(standing: pl.DataFrame) -> pl.Series:
     """Which rows fail a hard check by themselves; that a whole series knows no volume is no fault of its bars."""
     volume = (
-        pl.col("volume").is_not_null().any().over("instrument")
-        if standing["volume"].has_nulls()
-        else pl.lit(value=True)
+        pl.col("volume").is_not_null().any().over("series") if standing["volume"].has_nulls() else pl.lit(value=True)
     )
     known = standing.select(*PRICES, volume=pl.when(volume).then("volume").otherwise(0.0))
     odd = known.select((~_plain()).fill_null(value=True)).to_series()
@@ -59,22 +88,20 @@ def _plain() -> pl.Expr:
     )
 
 
-def grounded(sound: pl.DataFrame, splits: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.DataFrame:
-    """Sound bars with prices (`o`, `h`, `l`, `c`) and volume (`v`) in the shares of before all `splits`, the close
-    before (`p`), and what returns are usual around (`median`, `deviation`).
+def grounded(sound: pl.DataFrame) -> pl.DataFrame:
+    """Sound bars (`standing`) with prices (`o`, `h`, `l`, `c`) and volume (`v`) in the shares of before all splits,
+    the close before (`p`), the open after (`no`), and what returns are usual around (`median`, `deviation`).
 
     On exchanges the first bars of the sessions are compared with each other: a night moves prices more than a bar.
     """
-    rows = sound.with_columns(_shares(sound, splits, timeframe))
-    same = pl.col("instrument") == pl.col("instrument").shift()
+    same = pl.col("series") == pl.col("series").shift()
     basis = {name: pl.col(price) * pl.col("shares") for name, price in zip(BASIS, PRICES, strict=True)}
-    rows = rows.with_columns(**basis, v=pl.col("volume") / pl.col("shares"), row=pl.int_range(pl.len()))
+    rows = sound.with_columns(**basis, v=pl.col("volume") / pl.col("shares"), row=pl.int_range(pl.len()))
     opening = ~same | (pl.col("session") != pl.col("session").shift())
-    nights = timeframe.intraday and calendar.name != ALWAYS_OPEN
     rows = rows.with_columns(
         p=pl.when(same).then(pl.col("c").shift()),
         no=pl.when(same.shift(-1)).then(pl.col("o").shift(-1)),
-        lane=pl.col("instrument") * 2 + (opening.fill_null(value=True) if nights else 0),
+        lane=pl.col("series") * 2 + (pl.col("nights") & opening.fill_null(value=True)),
     )
     return rows.hstack(scale(rows.select("lane", r=pl.col("c") / pl.col("p") - 1)))
 

@@ -70,14 +70,14 @@ def _other_units(ground: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     if steps.is_empty():
         return pl.DataFrame(schema=LEVELS)
     far = steps.select("row", power=(pl.col("step") / math.log(10)).round().cast(pl.Int64))
-    rows = ground.filter(_in(ground["instrument"], steps["instrument"])).select("instrument", "row", "v")
+    rows = ground.filter(_in(ground["series"], steps["series"])).select("series", "row", "v")
     known = rows.join(far, on="row", how="left", maintain_order="left").with_columns(
-        power=pl.col("power").fill_null(0).cum_sum().over("instrument")
+        power=pl.col("power").fill_null(0).cum_sum().over("series")
     )
-    size = known.group_by("instrument", "power").agg(traded=(pl.col("v") > 0).sum(), bars=pl.len())
-    usual = size.sort("traded", "bars", descending=True).group_by("instrument").agg(usual=pl.first("power"))
-    parts = known.join(usual, on="instrument", maintain_order="left").with_columns(
-        part=pl.struct("instrument", "power").rle_id(), off=pl.col("power") - pl.col("usual")
+    size = known.group_by("series", "power").agg(traded=(pl.col("v") > 0).sum(), bars=pl.len())
+    usual = size.sort("traded", "bars", descending=True).group_by("series").agg(usual=pl.first("power"))
+    parts = known.join(usual, on="series", maintain_order="left").with_columns(
+        part=pl.struct("series", "power").rle_id(), off=pl.col("power") - pl.col("usual")
     )
     wrong = parts.filter(pl.col("off") != 0).with_columns(
         bars=pl.len().over("part").cast(pl.Int64), place=pl.int_range(pl.len()).over("part")
@@ -90,13 +90,13 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
     """The short stretches between a step and its inverse: [row, end, ratio, verdict, …]."""
     if steps.height < 2:
         return pl.DataFrame(schema=BLOCKS)
-    own = ground["instrument"]
+    own = ground["series"]
     paired = steps.with_columns(
         end=_beside("row", -1),
         back=_beside("step", -1),
         level=_beside("o", -1),
-        left=pl.col("row") - _beside("row", 1).fill_null(own.search_sorted(steps["instrument"], side="left")),
-        right=_beside("row", -2).fill_null(own.search_sorted(steps["instrument"], side="right")),
+        left=pl.col("row") - _beside("row", 1).fill_null(own.search_sorted(steps["series"], side="left")),
+        right=_beside("row", -2).fill_null(own.search_sorted(steps["series"], side="right")),
     )
     length = pl.col("end") - pl.col("row")
     size = pl.col("step").abs()
@@ -118,8 +118,8 @@ def _blocks(ground: pl.DataFrame, steps: pl.DataFrame, splits: pl.DataFrame) -> 
 
 
 def _beside(name: str, away: int) -> pl.Expr:
-    """What the step so many rows before (or, negative, after) says; null where that is one of another instrument."""
-    return pl.when(pl.col("instrument") == pl.col("instrument").shift(away)).then(pl.col(name).shift(away))
+    """What the step so many rows before (or, negative, after) says; null where that is one of another series."""
+    return pl.when(pl.col("series") == pl.col("series").shift(away)).then(pl.col(name).shift(away))
 
 
 def _ratio_of(paired: pl.DataFrame, splits: pl.DataFrame) -> pl.Series:

@@ -8,8 +8,9 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.checks.candidates import neighbours
+from barhouse.checks.ground import of_timeframe
 from barhouse.checks.verdicts import Verdict
-from barhouse.model import ALWAYS_OPEN, PRICES, Timeframe
+from barhouse.model import ALWAYS_OPEN, INSTANT, PRICES, Schema, Timeframe
 
 LOOK_BACK = 20
 """Bars that show what volume and range are usual."""
@@ -21,26 +22,29 @@ NARROW = 0.4
 
 HOUR = timedelta(hours=1)
 
+SHIFTED: Schema = {"instrument": pl.Int32(), "time": INSTANT, "hours": pl.Int32()}
+
 
 def repeated(ground: pl.DataFrame) -> pl.DataFrame:
     """The bars whose prices and volume are those of the bar before, though somebody traded: [row, verdict].
 
     A bar of one price says too little: where few people trade, the same lot changes hands at the same price again.
     """
-    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("instrument", *PRICES, "volume"))
+    same = pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in ("series", *PRICES, "volume"))
     again = same & (pl.col("volume") > 0) & (pl.col("high") > pl.col("low"))
     return ground.select(pl.col("row").filter(again), verdict=pl.lit(Verdict.STALE_REPEAT))
 
 
-def unfinished(ground: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+def unfinished(ground: pl.DataFrame) -> pl.DataFrame:
     """The newest days and weeks with a fraction of the usual volume and range, read too early: [row, verdict].
 
     A half day is none, and intraday the volume says too little.
     """
     verdict = pl.lit(Verdict.PARTIAL_BAR).alias("verdict")
-    if timeframe.intraday:
-        return ground.clear().select("row", verdict)
-    newest = ground.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
+    long = pl.concat(of_timeframe(ground, each) for each in Timeframe if not each.intraday)
+    if long.is_empty():
+        return long.select("row", verdict)
+    newest = long.filter((pl.col("series") != pl.col("series").shift(-1)).fill_null(value=True))
     before = neighbours(ground, newest, range(-LOOK_BACK, 0)).agg(
         count=pl.col("v").count(),
         usual=pl.col("v").median(),
@@ -59,9 +63,12 @@ def shifted(bars: pl.DataFrame, calendar: Calendar, timeframe: Timeframe) -> pl.
 
     Then the bars of an hour are absent at one end, and as many with the volume of regular ones are beyond the other.
     """
+    nothing = pl.DataFrame(schema=SHIFTED)
+    if calendar.name == ALWAYS_OPEN or not timeframe.intraday or timeframe.duration > HOUR:
+        return nothing
     outside = bars.filter(pl.col("extended") & ~pl.col("forming"))
-    if calendar.name == ALWAYS_OPEN or not timeframe.intraday or timeframe.duration > HOUR or outside.is_empty():
-        return bars.select("instrument", "time", hours=pl.lit(1)).clear()
+    if outside.is_empty():
+        return nothing
     days = _with_edges(outside.select("instrument", "time", "volume"), calendar, timeframe)
     late = days.filter(pl.col("time") >= pl.col("close"), pl.col("time") < pl.col("last") + HOUR + timeframe.duration)
     early = days.filter(pl.col("time") < pl.col("anchor"), pl.col("time") >= pl.col("anchor") - HOUR)

@@ -8,6 +8,7 @@ from typing import Literal
 import polars as pl
 
 from barhouse.calendar import Calendar
+from barhouse.checks.ground import of_timeframe
 from barhouse.checks.place import placed
 from barhouse.model import Timeframe
 
@@ -19,18 +20,24 @@ AROUND = {"around_high": pl.Float64(), "around_low": pl.Float64()}
 
 
 def with_witnesses(
-    candidates: pl.DataFrame,
-    finer: Mapping[Timeframe, pl.DataFrame],
-    coarser: Mapping[Timeframe, pl.DataFrame],
-    calendar: Calendar,
+    candidates: pl.DataFrame, bars: Mapping[Timeframe, pl.DataFrame], calendar: Calendar
 ) -> pl.DataFrame:
     """The candidates with `SEEN` by the longest finer bars in them, and `AROUND` by the shortest coarser ones.
 
     The bars are sorted by instrument and time.
     """
-    keys = candidates.select("row", "instrument", "opens", "closes")
-    seen = [_inside(keys, finer[each]) for each in sorted(finer, key=lambda each: -each.minutes)]
-    around = [_around(keys, coarser[each], each, calendar) for each in sorted(coarser, key=lambda each: each.minutes)]
+    keys = candidates.select("row", "series", "instrument", "opens", "closes")
+    asked = {each: own for each in bars if (own := of_timeframe(keys, each)).height}
+    shortest = sorted(bars, key=lambda each: each.minutes)
+    seen = [
+        _inside(asked[own], bars[each]) for own in asked for each in reversed(shortest) if each.minutes < own.minutes
+    ]
+    around = [
+        _around(asked[own], bars[each], each, calendar)
+        for own in asked
+        for each in shortest
+        if each.minutes > own.minutes
+    ]
     return _with_first(_with_first(candidates, seen, SEEN), around, AROUND)
 
 
@@ -38,7 +45,7 @@ def _with_first(candidates: pl.DataFrame, told: list[pl.DataFrame], schema: Mapp
     """The candidates with what the first frame tells that knows each one."""
     if not told:
         return candidates.with_columns(pl.lit(None, kind).alias(name) for name, kind in schema.items())
-    known = pl.concat(told).unique("row", keep="first", maintain_order=True)
+    known = pl.concat(told).unique("row", keep="first", maintain_order=True) if len(told) > 1 else told[0]
     return candidates.join(known, on="row", how="left", maintain_order="left")
 
 

@@ -26,7 +26,7 @@ def note(db: Database, fetched: Fetched) -> int:
         return 0
     off = denied(days)
     rows = _causes(off, fetched) if off.height else pl.DataFrame(schema=FOUND)
-    checked = Checked([fetched.series.instrument.number], fetched.series.timeframe, [KIND], fetched.span)
+    checked = Checked([fetched.series.instrument.number], [fetched.series.timeframe], [KIND], fetched.span)
     with db.transaction() as connection:
         anomalies.reconcile(connection, rows, checked=checked)
     return rows.height

@@ -46,9 +46,9 @@ WHY = {
 }
 
 
-def of(look: Look, found: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
-    """What was found by looking for something, as causes (`anomalies.FOUND`)."""
-    return _MADE[look](found, timeframe) if found.height else pl.DataFrame(schema=FOUND)
+def of(look: Look, found: pl.DataFrame) -> pl.DataFrame:
+    """What was found by looking for something in series (`judging.found`), as causes (`anomalies.FOUND`)."""
+    return _MADE[look](found) if found.height else pl.DataFrame(schema=FOUND)
 
 
 def told(instant: str) -> pl.Expr:
@@ -56,15 +56,14 @@ def told(instant: str) -> pl.Expr:
     return pl.col(instant).dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ").alias(instant)
 
 
-def of_gaps(gaps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+def of_gaps(gaps: pl.DataFrame) -> pl.DataFrame:
     """Gaps (`checks.GAPS`) as causes; one in which nobody traded is a `no_trade`."""
     one = pl.col("missing") == 1
     bars = pl.when(one).then(pl.lit("1 bar is")).otherwise(pl.format("{} bars are", "missing"))
     why = pl.col("reason").replace_strict(WHY, default=pl.col("reason"), return_dtype=pl.String)
-    until = pl.when(one).then(pl.lit("")).otherwise(pl.format(", to {}", _spoken("last", timeframe)))
+    until = pl.when(one).then(pl.lit("")).otherwise(pl.format(", to {}", _spoken("last")))
     return _causes(
         gaps,
-        timeframe,
         kind=pl.when(pl.col("reason") == "no_trade").then(pl.lit("no_trade")).otherwise(pl.lit("gap")),
         severity=pl.when(pl.col("reason") == "no_trade").then(pl.lit(Severity.LOW)).otherwise("severity"),
         description=pl.format("{} {}{}", bars, why, until),
@@ -73,14 +72,13 @@ def of_gaps(gaps: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     )
 
 
-def of_outliers(outliers: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+def of_outliers(outliers: pl.DataFrame) -> pl.DataFrame:
     """Outliers (`checks.OUTLIERS`) as causes; a move that others bear out is a `real_move`."""
     figures = pl.struct("field", "value", "close", "prev_close", "pct_change").struct.json_encode()
     moved = pl.format(", {} % off the close before", pl.col("pct_change").round(1)).fill_null("")
     value = pl.col("value").round_sig_figs(6).cast(pl.String).fill_null("nothing")
     return _causes(
         outliers.with_columns(proof=pl.format("{},{}", figures.str.head(-1), pl.col("evidence").str.tail(-1))),
-        timeframe,
         kind=pl.when(pl.col("verdict") == "real_move").then(pl.lit("real_move")).otherwise(pl.lit("outlier")),
         severity=pl.col("severity"),
         description=pl.format("{}: {} {}{}", pl.col("verdict").str.replace_all("_", " "), "field", value, moved),
@@ -89,11 +87,10 @@ def of_outliers(outliers: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     )
 
 
-def of_stale(stale: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+def of_stale(stale: pl.DataFrame) -> pl.DataFrame:
     """Stale series (`checks.STALE`) as causes; how late they are by now is not part of it, or each look changed it."""
     return _causes(
         stale,
-        timeframe,
         kind=pl.lit("stale"),
         severity=pl.col("severity"),
         description=pl.lit("no bar has come since"),
@@ -102,12 +99,11 @@ def of_stale(stale: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
     )
 
 
-def of_doubles(doubles: pl.DataFrame, timeframe: Timeframe) -> pl.DataFrame:
+def of_doubles(doubles: pl.DataFrame) -> pl.DataFrame:
     """Rows that share a slot (`checks.doubles`) as causes, one a slot."""
-    slots = doubles.group_by("instrument", "slot", maintain_order=True).agg(told("time").alias("times"))
+    slots = doubles.group_by("instrument", "timeframe", "slot", maintain_order=True).agg(told("time").alias("times"))
     return _causes(
         slots.with_columns(count=pl.col("times").list.len()),
-        timeframe,
         kind=pl.lit("duplicate"),
         severity=pl.lit(Severity.MEDIUM),
         description=pl.format("{} bars stand in one slot", "count"),
@@ -136,7 +132,6 @@ def of_failures(series: Iterable[Series], reason: str) -> pl.DataFrame:
 
 def _causes(
     found: pl.DataFrame,
-    timeframe: Timeframe,
     *,
     kind: pl.Expr,
     severity: pl.Expr,
@@ -146,7 +141,7 @@ def _causes(
 ) -> pl.DataFrame:
     return found.select(
         "instrument",
-        timeframe=pl.lit(timeframe.code, pl.Int16),
+        "timeframe",
         anomaly_type=kind,
         severity=severity,
         description=description,
@@ -155,9 +150,10 @@ def _causes(
     ).cast(pl.Schema(FOUND))
 
 
-def _spoken(instant: str, timeframe: Timeframe) -> pl.Expr:
+def _spoken(instant: str) -> pl.Expr:
     """An instant as a table has room for it: the date of a day or week, else with the time of day."""
-    return pl.col(instant).dt.strftime("%Y-%m-%d %H:%M" if timeframe.intraday else "%Y-%m-%d")
+    day, moment = (pl.col(instant).dt.strftime(form) for form in ("%Y-%m-%d", "%Y-%m-%d %H:%M"))
+    return pl.when(pl.col("timeframe") < Timeframe.D1.code).then(moment).otherwise(day)
 
 
 _MADE = {Look.GAPS: of_gaps, Look.OUTLIERS: of_outliers, Look.STALENESS: of_stale, Look.DUPLICATES: of_doubles}

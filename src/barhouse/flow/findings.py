@@ -11,9 +11,18 @@ import polars as pl
 
 from barhouse.checks import Severity
 from barhouse.flow.causes import QUIET, Look, told
-from barhouse.model import Instrument, Series, Timeframe
+from barhouse.model import Instrument, Schema, Series, Timeframe
 
 Rows = list[dict[str, Any]]
+
+SERIES = ("instrument", "timeframe")
+NAMES: Schema = {
+    "instrument": pl.Int32(),
+    "timeframe": pl.Int16(),
+    "symbol": pl.String(),
+    "asset_class": pl.String(),
+    "name": pl.String(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,11 @@ class Findings:
             told = {"timeframe": str(each.timeframe), "reason": reason, "severity": str(Severity.HIGH)}
             self.failed.append(names | told)
 
-    def add(self, found: Mapping[Look, pl.DataFrame], of: Collection[Instrument], timeframe: Timeframe) -> None:
-        """Take in what was found in one timeframe of some instruments."""
+    def add(self, found: Mapping[Look, pl.DataFrame], of: Collection[Instrument]) -> None:
+        """Take in what was found (`judging.found`) in some instruments."""
         names = pl.DataFrame(
-            [(each.number, each.symbol, each.asset_class, timeframe) for each in of],
-            schema={"instrument": pl.Int32, "symbol": pl.String, "asset_class": pl.String, "timeframe": pl.String},
+            [(one.number, each.code, one.symbol, one.asset_class, each) for one in of for each in Timeframe],
+            schema=NAMES,
             orient="row",
         )
         into = {
@@ -58,7 +67,11 @@ class Findings:
         for look, frame in found.items():
             if frame.is_empty():
                 continue
-            rows = names.join(_read[look](frame), on="instrument", maintain_order="right").drop("instrument")
+            rows = (
+                names.join(_read[look](frame), on=list(SERIES), maintain_order="right")
+                .drop(SERIES)
+                .rename({"name": "timeframe"})
+            )
             into[look] += rows.rows(named=True)
         for row in self.outliers:
             if isinstance(row["evidence"], str):
@@ -67,7 +80,7 @@ class Findings:
 
 def _gaps(found: pl.DataFrame) -> pl.DataFrame:
     return found.filter(~pl.col("reason").is_in(QUIET)).select(
-        "instrument",
+        *SERIES,
         told("first").alias("gap_time"),
         (pl.col("after") - pl.col("before")).dt.total_seconds().alias("gap_seconds"),
         pl.col("missing").alias("missing_bars"),
@@ -78,12 +91,12 @@ def _gaps(found: pl.DataFrame) -> pl.DataFrame:
 
 def _outliers(found: pl.DataFrame) -> pl.DataFrame:
     figures = ("field", "value", "close", "prev_close", "pct_change", "verdict", "evidence", "severity")
-    return found.filter(~pl.col("verdict").is_in(QUIET)).select("instrument", told("time"), *figures)
+    return found.filter(~pl.col("verdict").is_in(QUIET)).select(*SERIES, told("time"), *figures)
 
 
 def _stale(found: pl.DataFrame) -> pl.DataFrame:
     return found.select(
-        "instrument",
+        *SERIES,
         told("last_update"),
         (pl.col("overdue_seconds") / 3600).round(2).alias("hours_stale"),
         pl.col("missed").alias("missed_bars"),
@@ -92,8 +105,8 @@ def _stale(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _doubles(found: pl.DataFrame) -> pl.DataFrame:
-    slots = found.group_by("instrument", "slot", maintain_order=True).agg(bars=told("time"))
-    return slots.select("instrument", told("slot").alias("time"), "bars")
+    slots = found.group_by(*SERIES, "slot", maintain_order=True).agg(bars=told("time"))
+    return slots.select(*SERIES, told("slot").alias("time"), "bars")
 
 
 _read = {Look.GAPS: _gaps, Look.OUTLIERS: _outliers, Look.STALENESS: _stale, Look.DUPLICATES: _doubles}

@@ -75,7 +75,7 @@ class Seen:
 
 
 def seen(db: Database, connection: Connection, group: Group) -> Seen:
-    """Read a group: two statements a timeframe for the bars, however many series there are."""
+    """Read a group: two statements a timeframe for the bars, and three for all else, however many series there are."""
     keys, frames = list(group.instruments), group.timeframes
     calendar = sessions.calendar(db, group.exchange)
     bars = quality.bars(db, keys, frames)
@@ -83,17 +83,34 @@ def seen(db: Database, connection: Connection, group: Group) -> Seen:
         group,
         calendar,
         bars={each: checks.placed(bars[each], calendar, each) for each in frames},
-        told={each: quality.told(connection, keys, each) for each in frames},
-        quarantined={each: quality.quarantined(connection, keys, each) for each in frames},
+        told=quality.told(connection, keys, frames),
+        quarantined=quality.quarantined(connection, keys, frames),
         splits=actions.splits(connection, keys),
     )
 
 
-def found(seen: Seen, timeframe: Timeframe, looks: Collection[Look], now: datetime) -> dict[Look, pl.DataFrame]:
-    """What the detectors find in the series of one timeframe, as each of them tells it."""
-    return {look: DETECTORS[look](seen, timeframe, now) for look in looks}
+Detector = Callable[[Seen, Sequence[Timeframe], datetime], pl.DataFrame]
 
 
+def found(
+    seen: Seen, timeframes: Sequence[Timeframe], looks: Collection[Look], now: datetime
+) -> dict[Look, pl.DataFrame]:
+    """What the detectors find in the series of some timeframes, as each tells it, with the code of the `timeframe`."""
+    return {look: DETECTORS[look](seen, timeframes, now) for look in looks}
+
+
+def _in_turn(detect: Callable[[Seen, Timeframe, datetime], pl.DataFrame]) -> Detector:
+    """A detector that looks at one timeframe after the other."""
+
+    def detected(seen: Seen, timeframes: Sequence[Timeframe], now: datetime) -> pl.DataFrame:
+        told = ((each, detect(seen, each, now)) for each in timeframes)
+        rows = [rows.with_columns(timeframe=pl.lit(each.code, pl.Int16)) for each, rows in told if rows.height]
+        return pl.concat(rows) if rows else pl.DataFrame()
+
+    return detected
+
+
+@_in_turn
 def _gaps(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
     return checks.gaps(
         seen.bars[timeframe].select("instrument", "time", "high", "low", "volume", "extended", "forming"),
@@ -114,18 +131,17 @@ def _proof(seen: Seen, timeframe: Timeframe) -> pl.DataFrame | None:
     return pl.concat(proofs) if proofs else None
 
 
-def _outliers(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
+def _outliers(seen: Seen, timeframes: Sequence[Timeframe], _: datetime) -> pl.DataFrame:
     return checks.outliers(
-        seen.bars[timeframe],
+        seen.bars,
         asset_class=seen.group.asset_class,
         calendar=seen.calendar,
-        timeframe=timeframe,
         splits=seen.splits,
-        coarser={each: bars for each, bars in seen.bars.items() if each.minutes > timeframe.minutes},
-        finer={each: bars for each, bars in seen.bars.items() if each.minutes < timeframe.minutes},
+        wanted=timeframes,
     )
 
 
+@_in_turn
 def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
     newest = _settled(seen.bars[timeframe]).group_by("instrument", maintain_order=True).last()
     late = checks.stale(
@@ -138,6 +154,7 @@ def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
     return late.filter(pl.col("overdue_seconds") > LATE)
 
 
+@_in_turn
 def _doubles(seen: Seen, timeframe: Timeframe, _: datetime) -> pl.DataFrame:
     bars = seen.bars[timeframe].select(*quality.BARS, fetch_id=pl.lit(None, pl.Int64))
     return checks.doubles(bars, calendar=seen.calendar, timeframe=timeframe)
@@ -147,7 +164,7 @@ def _settled(bars: pl.DataFrame) -> pl.DataFrame:
     return bars.filter(~pl.col("extended") & ~pl.col("forming"))
 
 
-DETECTORS: Mapping[Look, Callable[[Seen, Timeframe, datetime], pl.DataFrame]] = {
+DETECTORS: Mapping[Look, Detector] = {
     Look.GAPS: _gaps,
     Look.OUTLIERS: _outliers,
     Look.STALENESS: _stale,

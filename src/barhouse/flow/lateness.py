@@ -51,8 +51,8 @@ def late(db: Database, now: datetime) -> list[Late]:
         for timeframe, frames in judged.items():
             checked = [each.series.instrument.number for each in series if each.series.timeframe is timeframe]
             stale = pl.concat(frames).filter(pl.col("overdue_seconds") > LATE)
-            found = causes.of(Look.STALENESS, stale, timeframe)
-            anomalies.reconcile(connection, found, checked=Checked(checked, timeframe, KINDS[Look.STALENESS]))
+            found = causes.of(Look.STALENESS, stale.with_columns(timeframe=pl.lit(timeframe.code, pl.Int16)))
+            anomalies.reconcile(connection, found, checked=Checked(checked, [timeframe], KINDS[Look.STALENESS]))
     return sorted(_told(series, judged), key=lambda each: -each.overdue)
 
 

@@ -92,11 +92,10 @@ def _judge(
     with db.transaction() as connection:
         anomalies.take_turns(connection)
         read = seen(db, connection, group)
-        for timeframe in group.timeframes if only is None else [only]:
-            told = found(read, timeframe, looks, now)
-            rows = pl.concat(causes.of(look, frame, timeframe) for look, frame in told.items())
-            kinds = [FAILED, *(kind for look in looks for kind in KINDS[look])]
-            checked = Checked(list(group.instruments), timeframe, kinds)
-            anomalies.reconcile(connection, rows, checked=checked)
-            findings.add(told, group.instruments.values(), timeframe)
+        judged = group.timeframes if only is None else [only]
+        told = found(read, judged, looks, now)
+        kinds = [FAILED, *(kind for look in looks for kind in KINDS[look])]
+        rows = pl.concat(causes.of(look, frame) for look, frame in told.items())
+        anomalies.reconcile(connection, rows, checked=Checked(list(group.instruments), judged, kinds))
+        findings.add(told, group.instruments.values())
         days.keep(db, connection, read)

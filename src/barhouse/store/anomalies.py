@@ -45,7 +45,7 @@ class Checked(NamedTuple):
     """Which kinds of anomalies were really looked for, and in which series."""
 
     instruments: Sequence[int]
-    timeframe: Timeframe
+    timeframes: Sequence[Timeframe]
     kinds: Sequence[str]
     span: Span = Span(datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))
     """Only causes in it were looked for."""
@@ -94,7 +94,7 @@ def reconcile(connection: Connection, found: pl.DataFrame, *, checked: Checked) 
 
 def raised(connection: Connection, found: pl.DataFrame) -> Changes:
     """Raise causes (`FOUND`) that nobody looks for in whole series; others stay as they are."""
-    return reconcile(connection, found, checked=Checked((), Timeframe.D1, ()))
+    return reconcile(connection, found, checked=Checked((), (), ()))
 
 
 def resolve(connection: Connection, mended: pl.DataFrame, timeframe: Timeframe, kind: str) -> None:
@@ -112,7 +112,7 @@ def _columns(found: pl.DataFrame) -> dict[str, list[Any]]:
 def _told(checked: Checked) -> dict[str, Any]:
     return {
         "checked": list(checked.instruments),
-        "timeframe": checked.timeframe.code,
+        "looked_at": [each.code for each in checked.timeframes],
         "kinds": list(checked.kinds),
         "start": checked.span.start,
         "end": checked.span.end,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from typing import Any
@@ -75,23 +76,36 @@ def _bars(db: Database, instruments: Sequence[int], timeframe: Timeframe) -> pl.
     return found.select(pl.exclude("marks"), **marks).cast(pl.Schema(BARS))
 
 
-def told(connection: Connection, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
-    """What was asked of any source for some series (`TOLD`)."""
-    return _frame(connection, query.told, TOLD, instruments=list(instruments), timeframe=timeframe.code)
+def told(
+    connection: Connection, instruments: Sequence[int], timeframes: Iterable[Timeframe]
+) -> dict[Timeframe, pl.DataFrame]:
+    """What was asked of any source for some series (`TOLD`), by their timeframe."""
+    rows = connection.execute(query.told, {"instruments": list(instruments)})
+    return _by_timeframe(rows, TOLD, timeframes)
 
 
-def quarantined(connection: Connection, instruments: Sequence[int], timeframe: Timeframe) -> pl.DataFrame:
-    """The times of the rows of some series that are in quarantine (`TIMES`)."""
-    return _frame(connection, query.quarantined, TIMES, instruments=list(instruments), timeframe=timeframe.code)
+def quarantined(
+    connection: Connection, instruments: Sequence[int], timeframes: Iterable[Timeframe]
+) -> dict[Timeframe, pl.DataFrame]:
+    """The times of the rows of some series that are in quarantine (`TIMES`), by their timeframe."""
+    rows = connection.execute(query.quarantined, {"instruments": list(instruments)})
+    return _by_timeframe(rows, TIMES, timeframes)
+
+
+def _by_timeframe(
+    rows: Iterable[Sequence[Any]], schema: Schema, timeframes: Iterable[Timeframe]
+) -> dict[Timeframe, pl.DataFrame]:
+    """Rows that begin with the code of a timeframe, in a frame for each one."""
+    parted: dict[int, list[Sequence[Any]]] = defaultdict(list)
+    for code, *row in rows:
+        parted[code].append(row)
+    return {each: pl.DataFrame(parted[each.code], schema=schema, orient="row") for each in timeframes}
 
 
 def causes(connection: Connection, instruments: Sequence[int]) -> pl.DataFrame:
     """What is wrong with single bars of some instruments, and not resolved yet (`CAUSES`)."""
-    return _frame(connection, query.causes, CAUSES, instruments=list(instruments))
-
-
-def _frame(connection: Connection, statement: bytes, schema: Schema, **parameters: Any) -> pl.DataFrame:
-    return pl.DataFrame(connection.execute(statement, parameters).fetchall(), schema=schema, orient="row")
+    rows = connection.execute(query.causes, {"instruments": list(instruments)}).fetchall()
+    return pl.DataFrame(rows, schema=CAUSES, orient="row")
 
 
 def known_days(db: Database, instruments: Sequence[int]) -> pl.DataFrame:

@@ -25,7 +25,8 @@ FIVE = (*PRICES, "volume")
 
 def found(bars: pl.DataFrame, timeframe: Timeframe = D1, calendar: Calendar | None = None, **more: Any) -> pl.DataFrame:
     more = {"asset_class": AssetClass.STOCK, "splits": splits(), **more}
-    return outliers(bars, calendar=calendar or new_york(), timeframe=timeframe, **more)
+    known = {timeframe: bars, **more.pop("others", {})}
+    return outliers(known, calendar=calendar or new_york(), wanted=[timeframe], **more)
 
 
 def faults(answer: pl.DataFrame) -> list[tuple[Any, ...]]:
@@ -314,10 +315,10 @@ def test_finer_bars_say_whether_a_low_was_real() -> None:
     dipped = with_bar(ibm(), 420, low=low)
 
     assert faults(found(dipped)) == [(time(420), "low", "bad_tick")]
-    assert faults(found(dipped, finer=with_finer(low))) == []
+    assert faults(found(dipped, others=with_finer(low))) == []
     loud = with_bar(dipped, 420, volume=pl.col("volume") * 20)
     assert faults(found(loud)) == []
-    assert faults(found(loud, finer=with_finer(ibm()["low"][420]))) == [(time(420), "low", "bad_tick")]
+    assert faults(found(loud, others=with_finer(ibm()["low"][420]))) == [(time(420), "low", "bad_tick")]
 
 
 def test_a_coarser_bar_that_knows_of_no_such_low_denies_it() -> None:
@@ -327,7 +328,7 @@ def test_a_coarser_bar_that_knows_of_no_such_low_denies_it() -> None:
         [{"time": time(420) - timedelta(days=time(420).weekday()), "low": ibm()["low"][420] * 0.97, "high": 300.0}]
     )
 
-    assert faults(found(loud, coarser={Timeframe.W1: week})) == [(time(420), "low", "bad_tick")]
+    assert faults(found(loud, others={Timeframe.W1: week})) == [(time(420), "low", "bad_tick")]
 
 
 def test_many_series_in_one_frame_are_judged_as_each_alone() -> None:

@@ -42,7 +42,7 @@ WITH found AS (
     SET resolution_status = 'resolved', resolved_at = now()
     FROM both_sides AS seen
     WHERE known.id = seen.id AND NOT seen.is_found AND seen.instrument = ANY (%(checked)s::int[])
-      AND seen.timeframe_code = %(timeframe)s AND seen.anomaly_type = ANY (%(kinds)s::text[])
+      AND seen.timeframe_code = ANY (%(looked_at)s::smallint[]) AND seen.anomaly_type = ANY (%(kinds)s::text[])
       AND (seen.moment = '-infinity' OR seen.moment >= %(start)s AND seen.moment < %(end)s)
     RETURNING known.id
 )

@@ -20,15 +20,15 @@ CROSS JOIN LATERAL (
 
 -- name: told
 -- What was asked of any source for some series, and what came of it.
-SELECT instrument, span_start, span_end, state
+SELECT timeframe, instrument, span_start, span_end, state
 FROM coverage
-WHERE instrument = ANY (%(instruments)s) AND timeframe = %(timeframe)s;
+WHERE instrument = ANY (%(instruments)s);
 
 -- name: quarantined
 -- The times of the rows in quarantine of some series.
-SELECT instrument, time
+SELECT timeframe, instrument, time
 FROM quarantine
-WHERE instrument = ANY (%(instruments)s) AND timeframe = %(timeframe)s AND status = 'quarantined' AND time IS NOT NULL;
+WHERE instrument = ANY (%(instruments)s) AND status = 'quarantined' AND time IS NOT NULL;
 
 -- name: causes
 -- When something is wrong with bars of some instruments; neither a real move nor a quiet time is, nor is being late.
