@@ -21,7 +21,7 @@ from barhouse.api.historical import AskedBars, told
 from barhouse.api.quick import Found
 from barhouse.api.understood import parameters, understood
 from barhouse.errors import InvalidParameter
-from barhouse.flow import cross
+from barhouse.flow import cross, resample
 from barhouse.model import Series
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
@@ -44,8 +44,11 @@ class AskedMany(AskedBars):
     def many(self, db: Database) -> list[Selection]:
         """The bars that are wanted of each symbol, in their order; UnknownSymbol (404), AmbiguousSymbol (409)."""
         timeframe, start = self.wanted_timeframe, self.model_copy(update={"cursor": None})
-        named = cross.named(db, self.symbols, timeframe, self.wanted_class)
-        return [start.wanted(Found(Series(instrument, timeframe), "")) for instrument in named]
+        named = cross.named(db, self.symbols, self.source or timeframe, self.wanted_class)
+        series = (Series(instrument, timeframe) for instrument in named)
+        return [
+            start.wanted(Found(each, "", finer=self.source and resample.fitting(each, self.source))) for each in series
+        ]
 
     def rest(self, wanted: Sequence[Selection]) -> list[Selection]:
         """What is left of these behind the cursor; InvalidParameter (422) for one of another question."""
@@ -70,14 +73,14 @@ async def bars(asked: Question, db: Stored, request: Request) -> Response:
     `symbol` and `asset_class` stand in front of each bar. JSON comes in pages over all symbols together: follow
     `next_cursor` with the same query until it is null. Other formats are streamed whole, be it all that there is
     (`symbols=*`). Where coins are among the symbols, the columns that only coins have are null for the others. 404
-    names all symbols that nobody tracks.
+    names all symbols that nobody tracks. Bars are built from shorter ones only where `resample_from` says so.
     """
     if asked.format == "json":
         body = await anyio.to_thread.run_sync(_page, db, asked, asked.page)
         return unless_known(body, request)
     wanted = await anyio.to_thread.run_sync(asked.many, db)
     headers = {"Cache-Control": "no-cache"}
-    if asked.plain and wanted:
+    if wanted and wanted[0].plain:
         headers = marked(await anyio.to_thread.run_sync(cross.revision, db, wanted))
         if is_known(request, headers):
             return unchanged(headers)

@@ -18,8 +18,8 @@ from barhouse.api.asking import Asked, cursor, found
 from barhouse.api.deps import Served, Warehouse
 from barhouse.api.quick import Found
 from barhouse.api.understood import parameters, understood
-from barhouse.flow import reads
-from barhouse.model import Adjust, Span, instant, moment
+from barhouse.flow import reads, resample
+from barhouse.model import Adjust, Span, Timeframe, instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import ALL_TIME, Selection
 
@@ -43,18 +43,24 @@ class AskedBars(Asked):
         examples=["2024-01-31T14:30:00Z"],
     )
 
+    resample_from: str | None = Field(
+        default=None,
+        description="Builds the bars from these shorter ones while they are read. Left out: only if none are stored.",
+        examples=["1h"],
+    )
+
     @property
-    def plain(self) -> bool:
-        """Whether the bars are wanted just as they are stored now."""
-        return self.adjust == "none" and self.as_of is None
+    def source(self) -> Timeframe | None:
+        """What the bars are to be built from, if that is told; InvalidTimeframe (400)."""
+        return None if self.resample_from is None else Timeframe.of(self.resample_from)
 
     def wanted(self, found: Found) -> Selection:
         """The bars that are left to give behind the cursor."""
         selection = self.selection(found, features=self.features)
-        if self.plain:
+        if self.adjust == "none" and self.as_of is None and found.finer is None:
             return selection
         then = None if self.as_of is None else moment(self.as_of)
-        return replace(selection, adjust=Adjust(self.adjust), as_of=then)
+        return replace(selection, adjust=Adjust(self.adjust), as_of=then, finer=found.finer)
 
 
 Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
@@ -82,17 +88,23 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     `adjust=splits` divides prices, and multiplies volumes, by the ratios of all later splits that have taken effect;
     `adjust=all` also multiplies prices by 1 - amount / previous close for each later dividend. A weekly bar is in the
     shares of its close. Features are as stored: they see through splits by themselves, and never later ones.
+
+    Where none of the bars are stored but shorter ones are, they are built from these (`resample_from` says from
+    which): `resampled_from`, and `built_from` in each bar, tell it. A slot in which a shorter bar is missing is left
+    out. Built bars have no features (422), and are those of the regular session.
     """
     page, span = asked.page if asked.format == "json" else None, asked.span
     known = await found(served, symbol, asked)
-    if page is not None and not asked.plain:
-        body = await anyio.to_thread.run_sync(_long, served.db, asked.wanted(known), span, page)
+    if asked.resample_from or not known.is_stored:
+        known = await _resampled(served, known, asked.source)
+    selection = asked.wanted(known)
+    if page is not None and not selection.plain:
+        body = await anyio.to_thread.run_sync(_long, served.db, selection, span, page)
         return unless_known(body, request)
-    mark = known.revision if asked.plain else await anyio.to_thread.run_sync(_mark, served.db, asked, known)
+    mark = known.revision if selection.plain else await anyio.to_thread.run_sync(_mark, served.db, selection, known)
     headers = marked(mark)
     if is_known(request, headers):
         return unchanged(headers)
-    selection = asked.wanted(known)
     if page is None:
         pages = partial(reads.pages, served.db, selection, limit=asked.limit)
         return await streamed(pages, asked.format, f"{known.series.instrument.symbol}_{asked.timeframe}", headers)
@@ -103,9 +115,20 @@ async def historical(symbol: Symbol, asked: Question, served: Served, request: R
     return Response(body, headers=headers, media_type="application/json")
 
 
-def _mark(db: Database, asked: AskedBars, known: Found) -> str:
+async def _resampled(served: Warehouse, known: Found, asked: Timeframe | None) -> Found:
+    """A series that is built from a finer one: what was asked for, or the best there is; else as it was found."""
+    finer = await anyio.to_thread.run_sync(resample.finer, served.db, known.series, asked)
+    if finer is None:
+        return known
+    instrument = known.series.instrument
+    source = await served.quick.found(instrument.symbol, finer, instrument.asset_class)
+    revision = f"{source.revision if source else known.revision}.{known.series.timeframe}"
+    return replace(known, revision=revision, finer=finer)
+
+
+def _mark(db: Database, selection: Selection, known: Found) -> str:
     """What changes with each write to the series, and with all that its adjusted prices hang on."""
-    return f"{known.revision}.{reads.basis(db, asked.wanted(known)).mark}"
+    return f"{known.revision}.{reads.basis(db, selection).mark}"
 
 
 async def _quick(
@@ -143,7 +166,7 @@ def _head(selection: Selection, span: Span, rows: Any, more: str | None) -> dict
         "end": told(span.end),
         "count": len(rows),
         "next_cursor": more,
-    }
+    } | ({} if selection.finer is None else {"resampled_from": selection.finer})
 
 
 def told(moment: datetime) -> str | None:

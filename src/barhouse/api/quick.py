@@ -25,6 +25,10 @@ class Found:
 
     series: Series
     revision: str
+    is_stored: bool = True
+    """Whether anything was ever written to it."""
+    finer: Timeframe | None = None
+    """What its bars are built from while they are read; None is as they are stored."""
 
 
 class Quick:
@@ -100,7 +104,7 @@ def _found(timeframe: Timeframe, key: int, symbol: str, asset_class: str, exchan
     revision, revised_at = revised
     instrument = Instrument(symbol, AssetClass(asset_class), exchange, key)
     at = int(revised_at.timestamp() * 1e6) if revised_at else 0
-    return Found(Series(instrument, timeframe), f"{key}.{timeframe.code}.{revision}.{at}")
+    return Found(Series(instrument, timeframe), f"{key}.{timeframe.code}.{revision}.{at}", is_stored=revision > 0)
 
 
 async def _in_utc(connection: AsyncConnection) -> None:

@@ -36,6 +36,9 @@ class Bar(BaseModel):
     validated: bool = Field(description="No hard check failed, and the quality score is 0.85 or more.")
     quality_score: float | None = Field(description="0 to 1, out of completeness, checks, features and freshness.")
     flags: str | None = Field(description="The checks that raised a flag, separated by commas.")
+    built_from: str | None = Field(
+        default=None, description="Of which shorter bars it was built; absent where it is as stored."
+    )
 
 
 class Page(BaseModel):
@@ -53,6 +56,9 @@ class Page(BaseModel):
 class BarPage(Page):
     """A page of bars, oldest first."""
 
+    resampled_from: str | None = Field(
+        default=None, description="Of which shorter bars these were built; absent where they are as stored."
+    )
     data: list[Bar]
 
 

@@ -107,5 +107,12 @@ def _merged(name: str) -> pl.Expr:
             return pl.when(traded.sum() > 0).then((column * pl.col("volume")).sum() / traded.sum())
         case "forming":
             return column.any()
+        case "validated":
+            return column.all()
+        case "quality_score":
+            return column.mean()
+        case "source" | "flags":
+            named = column.drop_nulls().str.split(",").explode().unique().sort()
+            return pl.when(column.count() > 0).then(named.str.join(","))
         case _:
             return column.first()

@@ -14,7 +14,7 @@ import polars as pl
 
 from barhouse.calendar import Calendar
 from barhouse.errors import InvalidParameter
-from barhouse.flow import adjust, past, sessions
+from barhouse.flow import adjust, past, resample, sessions
 from barhouse.flow.adjust import CLOSES
 from barhouse.model import Adjust, Series, Timeframe, instant
 from barhouse.store import actions, history, instruments, reading
@@ -45,11 +45,11 @@ def pages(db: Database, selection: Selection, size: int = PAGE, limit: int | Non
 
 def _door(selection: Selection) -> ModuleType:
     """Where the bars as traded come from; InvalidParameter (422) for an instant that is still to come."""
-    if selection.as_of is None:
-        return reading
-    if selection.as_of > datetime.now(UTC):
+    if selection.as_of is not None and selection.as_of > datetime.now(UTC):
         raise InvalidParameter(f"as_of: {instant(selection.as_of)} is still to come")
-    return past
+    if selection.finer is not None:
+        return resample
+    return reading if selection.as_of is None else past
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from barhouse.errors import AmbiguousSymbol, UnknownSymbol
-from barhouse.model import EARLIEST, AssetClass, Instrument, Series, Timeframe
+from barhouse.model import EARLIEST, AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.store.queries import queries
 
 sql = queries("instruments")
@@ -87,6 +87,13 @@ def managed(connection: Connection, keys: Sequence[int] | None = None) -> list[d
     told = {"instruments": None if keys is None else list(keys)}
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(sql.managed, told).fetchall()
+
+
+def extent(connection: Connection, series: Series) -> Span | None:
+    """From the first bar of a series to the end of its last one, by the clock; None where there are none."""
+    told = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
+    row = connection.execute(sql.extent, told).fetchone()
+    return row and Span(row[0], row[1] + series.timeframe.duration)
 
 
 def set_active(connection: Connection, keys: Sequence[int], *, active: bool) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from barhouse.model import EXTRAS, INPUTS, INSTANT, PRICES, Adjust, AssetClass, Schema, Series, Span
+from barhouse.model import EXTRAS, INPUTS, INSTANT, PRICES, Adjust, AssetClass, Schema, Series, Span, Timeframe
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 from barhouse.store.queries import queries
@@ -59,6 +59,8 @@ class Selection:
     """Which corporate actions prices and volumes are adjusted for."""
     as_of: datetime | None = None
     """The instant whose knowledge is wanted; None is what is known now."""
+    finer: Timeframe | None = None
+    """What the bars are built from while they are read; None is as they are stored."""
 
     @property
     def schema(self) -> Schema:
@@ -66,7 +68,8 @@ class Selection:
         coin = self.series.instrument.asset_class is AssetClass.CRYPTO
         outside: Schema = {"extended": pl.Boolean()} if self.extended else {}
         forming: Schema = {"forming": pl.Boolean()} if self.forming else {}
-        return {**MEASURED, **VERDICT, **outside, **forming, **(COIN if coin else {})}
+        built: Schema = {"built_from": pl.String()} if self.finer else {}
+        return {**MEASURED, **VERDICT, **built, **outside, **forming, **(COIN if coin else {})}
 
     @property
     def derived(self) -> tuple[str, ...]:
@@ -81,7 +84,7 @@ class Selection:
     @property
     def plain(self) -> bool:
         """Whether the bars are wanted just as they are stored now."""
-        return self.adjust is Adjust.NONE and self.as_of is None
+        return self.adjust is Adjust.NONE and self.as_of is None and self.finer is None
 
     def after(self, moment: datetime) -> Selection:
         """What is left of it behind a bar."""

@@ -132,3 +132,9 @@ RETURNING instrument, timeframe;
 -- name: begin
 -- From when on bars of the tracked series of an instrument are wanted.
 UPDATE series SET since = %(since)s WHERE instrument = %(instrument)s AND tracked;
+
+-- name: extent
+-- The first and the last bar of a series.
+SELECT first_bar, last_bar
+FROM series
+WHERE instrument = %(instrument)s AND timeframe = %(timeframe)s AND first_bar IS NOT NULL;
