@@ -30,6 +30,8 @@ def kept(request: Request) -> Shelf:
     return WarehouseShelf(cast("Warehouse", request.app.state.warehouse).db)
 
 
-router.include_router(polygon.router(kept, polygon.unkeyed), prefix="/polygon")
+for prefix in ("/polygon", "/polygon/compat/polygon"):
+    # The second is where the vendor's own client looks for a next page
+    router.include_router(polygon.router(kept, polygon.unkeyed), prefix=prefix, include_in_schema=prefix == "/polygon")
 router.include_router(yahoo.router(kept, forgetful=False), prefix="/yahoo")
 router.include_router(binance.router(kept), prefix="/binance")

@@ -112,6 +112,8 @@ def windows(shelf: Shelf, ask: Ask) -> pl.DataFrame:
     if of is None:
         return pl.DataFrame()
     bars, base, whole, day = _ground(shelf, of, ask)
+    # Where no vendor told it, the turnover has it: exchanges of coins give that
+    bars = bars.with_columns(pl.col("vwap").fill_null(pl.col("quote_volume") / pl.col("volume")).fill_nan(None))
     if ask.adjusted and not crypto(of):
         bars = adjusted(bars, effective(shelf, of), day)
         bars = bars.with_columns(pl.col("open", "high", "low", "close", "vwap").round(4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
@@ -31,7 +32,18 @@ def onward(request: Request, path: str, query: Mapping[str, str]) -> str:
     """The address of the next page, `query` packed into its cursor; the key is never in it."""
     packed = urlencode(sorted((name, value) for name, value in query.items() if name != "apiKey"))
     cursor = urlsafe_b64encode(packed.encode()).decode().rstrip("=")
-    return str(request.url.replace(path=path, query=f"cursor={cursor}", fragment=""))
+    return str(request.url.replace(path=_once(path), query=f"cursor={cursor}", fragment=""))
+
+
+def _once(path: str) -> str:
+    """A path of ours with our prefix in it once.
+
+    The vendor's client takes the path out of the address of a next page and puts its whole base before it, prefix
+    and all, so that it asks for `/compat/polygon/compat/polygon/v2/…`.
+    """
+    prefix, version, rest = re.split("(/v[23]/)", path, maxsplit=1)
+    half = prefix[: len(prefix) // 2]
+    return (half if half * 2 == prefix else prefix) + version + rest
 
 
 def limit(query: Mapping[str, str], default: int) -> int:
