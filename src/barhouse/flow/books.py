@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+import structlog
+
 from barhouse.flow import condition, freshness
 from barhouse.flow.backfill import Outcome
 from barhouse.model import Instrument, Span, instant
 from barhouse.store import enrichment
 from barhouse.store.postgres import Database
 from barhouse.store.runs import Told
+
+log = structlog.get_logger()
 
 NAMED = 3
 """So many missing spans are named in an error."""
@@ -28,6 +32,15 @@ def error(outcome: Outcome) -> str | None:
 
 def _span(span: Span) -> str:
     return f"{instant(span.start)[:10]} to {instant(span.end)[:10]}"
+
+
+def say(outcome: Outcome, failed: str | None) -> None:
+    """Log how a series has ended."""
+    counts = {"inserted": outcome.inserted, "updated": outcome.updated, "quarantined": outcome.quarantined}
+    if failed is None:
+        log.info("enrichment_completed", series=str(outcome.series), **counts)
+    else:
+        log.warning("enrichment_failed", series=str(outcome.series), **counts, error=failed)
 
 
 def told(outcome: Outcome, failed: str | None, ended: datetime) -> Told:

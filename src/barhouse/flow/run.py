@@ -242,6 +242,9 @@ def _close(run: Run, outcomes: Sequence[Outcome]) -> None:
         if run.task is None:
             failures.track(connection, {instrument: error is None for instrument, error in through.items()})
             runs.update(connection, run.number, run.totals())
+    if run.task:
+        for outcome in (each for each in outcomes if each.series in own):
+            books.say(outcome, own[outcome.series].error)
     run.unsettled |= through.keys()
     if monotonic() - run.settled > SETTLING:
         _settle(run)

@@ -9,7 +9,6 @@ from uuid import UUID
 import anyio
 import structlog
 
-from barhouse.flow import books
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.plan import Wanted
 from barhouse.flow.retries import WAITS
@@ -60,13 +59,10 @@ async def _bring(
     wanted = [Wanted(each.series, each.span) for each in tasks]
     try:
         whole, fresh = tasks[0].refresh, tasks[0].fresh_since
-        outcomes = await bring(db, sources, wanted, concurrency=starts, refresh=whole, task=own, fresh_since=fresh)
+        return await bring(db, sources, wanted, concurrency=starts, refresh=whole, task=own, fresh_since=fresh)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(_book, db, own.executions.values())
-    for outcome in outcomes:
-        _say(outcome)
-    return outcomes
 
 
 def recover(db: Database, stalled: timedelta) -> None:
@@ -84,15 +80,6 @@ def _say_ended(ended: Sequence[jobs.Ended]) -> None:
     for each in ended:
         counts = {"successful": each.successful, "failed": each.failed, "records": each.records}
         log.info(f"{each.kind}_job_completed", job=str(each.job), status=each.status, **counts)
-
-
-def _say(outcome: Outcome) -> None:
-    counts = {"inserted": outcome.inserted, "updated": outcome.updated, "quarantined": outcome.quarantined}
-    told = {"series": str(outcome.series), **counts}
-    if error := books.error(outcome):
-        log.warning("enrichment_failed", **told, error=error)
-    else:
-        log.info("enrichment_completed", **told)
 
 
 def _together(db: Database, execution: UUID) -> list[jobs.Task]:
