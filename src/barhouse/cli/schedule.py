@@ -15,7 +15,6 @@ from barhouse.cli.tables import listing
 from barhouse.flow import scheduling
 from barhouse.flow.warehouse import opened
 from barhouse.model import instant
-from barhouse.store import schedules
 from barhouse.store.schedules import Name, Schedule, Standing
 
 Named = Annotated[Name, typer.Argument(metavar="NAME", help="As `barhouse schedule list` shows it.")]
@@ -43,11 +42,12 @@ def list_(*, data_dir: DataDir = None) -> None:
 def pause(name: Named, *, data_dir: DataDir = None) -> None:
     """Let a schedule fire no more, in any process, until it is resumed; what is under way goes on.
 
+    With enrichment stand critical and large, which enrich too.
+
     Example: [bold]barhouse schedule pause enrichment[/]
     """
     with opened(configured(data_dir)) as db:
-        with db.transaction() as connection:
-            schedules.pause(connection, [name], getpass.getuser())
+        scheduling.pause(db, name, getpass.getuser())
         _show(Console(), scheduling.standing(db))
 
 
@@ -58,8 +58,7 @@ def resume(name: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse schedule resume enrichment[/]
     """
     with opened(configured(data_dir)) as db:
-        with db.transaction() as connection:
-            schedules.resume(connection, [name])
+        scheduling.resume(db, name)
         _show(Console(), scheduling.standing(db))
 
 

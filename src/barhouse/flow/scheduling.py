@@ -179,16 +179,31 @@ def standing(db: Database) -> Standing:
         return schedules.standing(connection)
 
 
+def pause(db: Database, name: Name, by: str) -> list[str]:
+    """Let a schedule fire no more until it is resumed; with `enrichment` all that enrich. Those not paused before."""
+    with db.transaction() as connection:
+        return schedules.pause(connection, _together(name), by)
+
+
+def resume(db: Database, name: Name) -> list[str]:
+    """Let a schedule go on; with `enrichment` all that enrich. Those that were paused."""
+    with db.transaction() as connection:
+        return schedules.resume(connection, _together(name))
+
+
+def _together(name: Name) -> Sequence[Name]:
+    """The schedules that stand still with one."""
+    return ENRICHING if name is Name.ENRICHMENT else (name,)
+
+
 def pause_enrichment(db: Database, by: str) -> list[str]:
     """Let no scheduled enrichment begin until it is resumed; the schedules that were not paused before."""
-    with db.transaction() as connection:
-        return schedules.pause(connection, ENRICHING, by)
+    return pause(db, Name.ENRICHMENT, by)
 
 
 def resume_enrichment(db: Database) -> list[str]:
     """Let scheduled enrichment go on; the schedules that were paused."""
-    with db.transaction() as connection:
-        return schedules.resume(connection, ENRICHING)
+    return resume(db, Name.ENRICHMENT)
 
 
 def is_paused(stands: Standing) -> bool:

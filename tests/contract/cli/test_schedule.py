@@ -24,6 +24,6 @@ def test_a_schedule_is_run_paused_and_resumed_though_nobody_leads(barhouse: Barh
     assert job["job_id"] in ran.replace("\n", "")
     assert "nobody" in ran
     assert held
-    assert "paused by" in paused
+    assert paused.count("paused by") == 2  # large is off
     assert "paused by" not in resumed
     assert barhouse("schedule", "pause", "nap").exit_code == 2
