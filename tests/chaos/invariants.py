@@ -109,7 +109,8 @@ NOTHING: dict[str, LiteralString] = {
         WHERE NOT EXISTS (SELECT FROM bar_feature f
                           WHERE (f.instrument, f.timeframe, f.time) = (b.instrument, b.timeframe, b.time))""",
     "a bar was restated or set aside": """
-        SELECT symbol, field_corrected, old_value, new_value, "timestamp" FROM data_corrections""",
+        SELECT symbol, field_corrected, old_value, new_value, "timestamp" FROM data_corrections
+        WHERE old_value IS NOT NULL""",  # a vendor that was away adds what another one's bars do not have
     "stretches of coverage overlap": """
         SELECT a.instrument, a.span_start, b.span_start FROM coverage a
         JOIN coverage b ON (a.instrument, a.timeframe, a.source) = (b.instrument, b.timeframe, b.source)

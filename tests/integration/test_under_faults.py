@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -30,8 +30,8 @@ from tests.integration.vendors_market import NOW, Bar, Sold, shelf, sold
 from tests.servers import Server
 
 QUICK = Retry(attempts=3, wait_initial=0.002, wait_jitter=0.0, ceiling=0.05, window=0.005)
-PATIENCE = 0.3
-"""Seconds for an answer: a trickle may be too slow."""
+PATIENCE, CALM = 0.3, 20.0
+"""Seconds for an answer: under random scripts so few that a trickle may be too slow, else enough for a busy machine."""
 
 LATER = NOW + timedelta(days=3)
 """When spans that were said to be empty are asked for again."""
@@ -49,16 +49,16 @@ def vendors() -> Iterator[str]:
         yield url
 
 
-def at(url: str, now: datetime) -> dict[str, Source]:
-    """All sources at the vendor side, at that hour."""
+def at(url: str, now: datetime, patience: float = CALM) -> dict[str, Source]:
+    """All sources at the vendor side, at that hour, which are waited for so long."""
 
     def clock() -> datetime:
         return now
 
     every: list[Source] = [
-        Polygon(url, "k", guard=guards("polygon", QUICK), timeout=PATIENCE, clock=clock),
-        Yahoo(url, guard=guards("yahoo", QUICK), timeout=PATIENCE, clock=clock),
-        Binance(url, guard=guards("binance", QUICK), timeout=PATIENCE, clock=clock),
+        Polygon(url, "k", guard=guards("polygon", QUICK), timeout=patience, clock=clock),
+        Yahoo(url, guard=guards("yahoo", QUICK), timeout=patience, clock=clock),
+        Binance(url, guard=guards("binance", QUICK), timeout=patience, clock=clock),
     ]
     return {source.name: source for source in every}
 
@@ -77,14 +77,13 @@ class Warehouse:
             wanted = [Wanted(instruments.add_series(connection, one.series), one.span) for one in every]
         return cls(db, vendors, wanted)
 
-    def backfill(self, faults: str, now: datetime, *, refresh: bool = False) -> list[Outcome]:
+    def backfill(self, faults: str, now: datetime, *, refresh: bool = False, patience: float = CALM) -> list[Outcome]:
         """Backfill everything while the vendors follow a script."""
         told = httpx.put(f"{self.vendors}/vendor-side/faults", content=faults, trust_env=False)
         assert told.status_code == 204, told.text
-        return asyncio.run(self._backfill(now, refresh=refresh))
+        return asyncio.run(self._backfill(now, at(self.vendors, now, patience), refresh=refresh))
 
-    async def _backfill(self, now: datetime, *, refresh: bool) -> list[Outcome]:
-        sources = at(self.vendors, now)
+    async def _backfill(self, now: datetime, sources: Mapping[str, Source], *, refresh: bool) -> list[Outcome]:
         try:
             return await backfill(self.db, plan(self.db, sources, self.wanted, now, refresh=refresh), now=now)
         finally:
@@ -194,7 +193,7 @@ def holds(server: Server, vendors: str, script: str) -> None:
     """Backfill under a script and without it, and look what is stored and what is told after each."""
     with server.database() as url, Database(url) as db:
         warehouse = Warehouse.of(db, vendors, sold())
-        outcomes = {str(one.series): one for one in warehouse.backfill(script, NOW)}
+        outcomes = {str(one.series): one for one in warehouse.backfill(script, NOW, patience=PATIENCE)}
 
         for want, one in zip(warehouse.wanted, sold(), strict=True):
             stored, told = warehouse.stored(want.series), warehouse.told(want.series)
