@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from barhouse.cli.options import AsOf, Class, DataDir, Symbol, asset_class, configured
-from barhouse.cli.tables import listing, number
+from barhouse.cli.tables import listing, number, shown
 from barhouse.flow.actions import corporate_actions
 from barhouse.flow.warehouse import opened
 from barhouse.model import moment
@@ -32,11 +33,11 @@ def actions(symbol: Symbol, *, asset: Class = None, as_of: AsOf = None, data_dir
         instrument, rows = corporate_actions(db, symbol, asset_class(asset), moment(as_of) if as_of else None)
     console = Console()
     if not rows:
-        console.print(f"Nobody has told a split or a dividend of {instrument} yet", highlight=False)
+        console.print(f"Nobody has told a split or a dividend of {shown(str(instrument))} yet", highlight=False)
         return
     table = listing("day", "what", "source", "learnt", "counts", "because")
     for row in rows:
-        counts = "yes" if row["standing"] == "accepted" else "[red]no[/]"
+        counts = "yes" if row["standing"] == "accepted" else Text("no", "red")
         learnt = f"{row['learnt_at']:%Y-%m-%d %H:%M}"
         table.add_row(str(row["effective"]), _told(row), row["source"], learnt, counts, REASONS[row["evidence"]["by"]])
     console.print(table)

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 
 def advice(instrument: Instrument, found: Sequence[Row], data_dir: Path | None = None) -> Iterator[str]:
     """One line a kind of trouble, for the first of its kind."""
-    name = f"{instrument.symbol} --class {instrument.asset_class}"
+    name = f"{shlex.quote(instrument.symbol)} --class {instrument.asset_class}"
     first = {reason(row) if row["anomaly_type"] == "gap" else row["anomaly_type"]: row for row in reversed(found)}
     for key, row in first.items():
         yield from (f"barhouse {command}{there(data_dir)}   ({why})" for command, why in _lines(key, name, row))

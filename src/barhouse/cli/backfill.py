@@ -12,6 +12,7 @@ from rich.console import Console
 from barhouse.cli.bring import bring, results
 from barhouse.cli.judged import judged
 from barhouse.cli.options import Class, DataDir, From, Timeframes, To, asset_class, configured, span
+from barhouse.cli.tables import shown
 from barhouse.errors import RequestError
 from barhouse.flow.plan import Wanted
 from barhouse.flow.track import named
@@ -55,7 +56,7 @@ def backfill(
     console.print(results(outcomes))
     console.print(verdict, highlight=False, soft_wrap=True)
     for error in dict.fromkeys(str(error) for outcome in outcomes for error in outcome.errors):
-        console.print(f"[yellow]{error}[/]", highlight=False)
+        console.print(shown(error), style="yellow", highlight=False)
     if any(outcome.missing for outcome in outcomes):
         raise typer.Exit(1)
 

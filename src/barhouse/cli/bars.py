@@ -13,7 +13,7 @@ from rich.table import Table
 
 from barhouse.cli.options import Adjusting, AsOf, Class, DataDir, Features, OneTimeframe, Symbol, configured
 from barhouse.cli.selecting import selected
-from barhouse.cli.tables import listing, number
+from barhouse.cli.tables import listing, number, shown
 from barhouse.flow.reads import newest
 from barhouse.flow.warehouse import opened
 from barhouse.model import Adjust, Timeframe, instant
@@ -78,7 +78,8 @@ def _columns(found: pl.DataFrame, wanted: Selection) -> Table:
 def _title(wanted: Selection) -> str:
     adjusted = "" if wanted.adjust is Adjust.NONE else f", adjusted for {ADJUSTED[wanted.adjust]}"
     then = f", as known at {instant(wanted.as_of)}" if wanted.as_of else ""
-    return f"[bold]{wanted.series}[/] [dim]{wanted.series.instrument.asset_class}, times in UTC{adjusted}{then}[/]"
+    kind = wanted.series.instrument.asset_class
+    return f"[bold]{shown(str(wanted.series))}[/] [dim]{kind}, times in UTC{adjusted}{then}[/]"
 
 
 def _stamp(moment: datetime, wanted: Selection) -> str:

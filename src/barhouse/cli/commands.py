@@ -123,9 +123,9 @@ def _loaded(name: str) -> Any:
 
 def _plain(error: BarhouseError) -> str:
     """Its words, in which a bracket is a bracket and no markup."""
-    from rich.markup import escape
+    from barhouse.cli.tables import shown
 
-    return escape(str(error))
+    return shown(str(error))
 
 
 def _version(wanted: bool) -> None:

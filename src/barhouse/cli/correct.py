@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.options import Class, DataDir, OneTimeframe, Symbol, configured
-from barhouse.cli.tables import exact, listing
+from barhouse.cli.tables import exact, listing, shown
 from barhouse.errors import InvalidParameter
 from barhouse.flow.correct import SHOWN, Corrected, correct
 from barhouse.flow.warehouse import opened
@@ -74,15 +74,16 @@ def _pair(word: str) -> tuple[str, float | None]:
 
 def _show(told: Corrected, console: Console, *, dry_run: bool) -> None:
     names = [name for name in SHOWN if told.before[name] != told.after[name]]
+    where = f"{shown(str(told.series))} at {instant(told.time)}"
     if not told.changed:
-        console.print(f"{told.series} at {instant(told.time)} says so already; nothing was changed", highlight=False)
+        console.print(f"{where} says so already; nothing was changed", highlight=False)
         return
     table = listing("field", ">before", ">after")
     for name in names:
         table.add_row(name, _cell(told.before[name]), _cell(told.after[name]))
     console.print(table)
     end = "a dry run: nothing was changed" if dry_run else "corrected; `barhouse diff` and `as_of` show what was there"
-    console.print(f"{told.series} at {instant(told.time)}: {end}", highlight=False)
+    console.print(f"{where}: {end}", highlight=False)
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from barhouse.cli.options import Class, DataDir, OneTimeframe, Symbol, configured
 from barhouse.cli.selecting import selected
-from barhouse.cli.tables import exact, listing
+from barhouse.cli.tables import exact, listing, shown
 from barhouse.flow.rewritten import diff
 from barhouse.flow.warehouse import opened
 from barhouse.model import instant, moment
@@ -39,7 +39,7 @@ def diff_(
         series = selected(db, symbol, timeframe, asset).series
         found = diff(db, series, then)
     console = Console()
-    console.print(f"[bold]{series}[/] [dim]since {instant(then)}[/]", highlight=False)
+    console.print(f"[bold]{shown(str(series))}[/] [dim]since {instant(then)}[/]", highlight=False)
     _changes(console, found.changes, limit)
     _moved(console, found.restored, "restored", "came_by", limit)
     _moved(console, found.removed, "removed", "gone_by", limit)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from barhouse.cli.commands import PLAIN
 from barhouse.cli.options import Class, DataDir, configured
-from barhouse.cli.tables import listing
+from barhouse.cli.tables import listing, shown
 from barhouse.flow import cleanup
 from barhouse.flow.warehouse import opened
 from barhouse.model import instant
@@ -107,5 +107,6 @@ def undo(
     """
     with opened(configured(data_dir)) as db:
         told = cleanup.undo_cleanup(db, number)
-    back, where = told["records_restored"], f"{told['symbol']} {told['timeframe']} at {instant(told['candle_time'])}"
+    series = f"{shown(told['symbol'])} {told['timeframe']}"
+    back, where = told["records_restored"], f"{series} at {instant(told['candle_time'])}"
     Console().print(f"{back} {'bar is' if back == 1 else 'bars are'} back in the slot of {where}", highlight=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from barhouse.cli.judged import judged
 from barhouse.cli.options import Class, DataDir, Exchange, OneTimeframe, asset_class, configured
+from barhouse.cli.tables import shown
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.choosing import chosen
 from barhouse.flow.imports import Imported, take, take_actions
@@ -45,7 +46,9 @@ def import_(
         for path in files:
             if actions:
                 learnt = take_actions(db, path, series)
-                console.print(f"[bold]{path.name}[/]: {learnt} splits and dividends of {series.instrument.symbol}")
+                console.print(
+                    f"[bold]{shown(path.name)}[/]: {learnt} splits and dividends of {series.instrument.symbol}"
+                )
             else:
                 _say(console, path, take(db, path, series, zone=zone, now=datetime.now(UTC)))
         known = chosen(db, series.instrument.symbol, None, series.instrument.asset_class)
@@ -57,7 +60,7 @@ def _say(console: Console, path: Path, imported: Imported) -> None:
     """What became of a file, briefly."""
     fetch, report = imported.fetch, imported.report
     taken = f"{fetch.inserted:,} new, {fetch.updated:,} restated, {fetch.unchanged:,} known"
-    console.print(f"[bold]{path.name}[/]: {report.rows:,} rows, {taken}", highlight=False)
+    console.print(f"[bold]{shown(path.name)}[/]: {report.rows:,} rows, {taken}", highlight=False)
     columns = ", ".join(f"{ours} ← {theirs}" if ours != theirs else ours for ours, theirs in report.columns.items())
     console.print(f"  columns: {columns}", style="dim", highlight=False, markup=False)
     console.print(f"  times: {report.time_format}, {report.order}", style="dim", highlight=False, markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from typer.core import TyperGroup
 from barhouse.cli import plotting
 from barhouse.cli.advice import advice, reason, there
 from barhouse.cli.options import Class, DataDir, asset_class, configured
-from barhouse.cli.tables import listing
+from barhouse.cli.tables import listing, shown
 from barhouse.flow.choosing import chosen
 from barhouse.flow.cleanup import undo_cleanup
 from barhouse.flow.instruments import find
@@ -123,14 +124,15 @@ def _say(
     names = (instrument.symbol, instrument.asset_class)
     found = listed_anomalies(db, Wanted(*names, timeframe=only, faults=True, since=since), 10_000)
     score, rate, complete = _figures(row)
-    console.print(f"[bold]{instrument.symbol}[/] [dim]{instrument.asset_class}, {instrument.exchange}[/]")
+    where = f"{instrument.asset_class}, {shown(instrument.exchange)}"
+    console.print(f"[bold]{shown(instrument.symbol)}[/] [dim]{where}[/]")
     console.print(
         f"score {score}   validated {rate} of {row['records'] or 0:,} records   complete {complete}"
         f"   over {row['days']:,} days",
         highlight=False,
     )
     if unvalid := (row["records"] or 0) - (row["validated"] or 0):
-        console.print(_unvalid(instrument, unvalid), style="dim", markup=False, highlight=False, soft_wrap=True)
+        console.print(shown(_unvalid(instrument, unvalid)), style="dim", highlight=False, soft_wrap=True)
     if not found:
         console.print("[green]Nothing is wrong[/] with the stored bars, as far as anybody can tell.")
         return []
@@ -143,7 +145,7 @@ def _say(
 
 def _unvalid(instrument: Instrument, count: int) -> str:
     """How many records are not validated, and how to see which."""
-    held = f"`barhouse quarantine list {instrument.symbol} --class {instrument.asset_class}`"
+    held = f"`barhouse quarantine list {shlex.quote(instrument.symbol)} --class {instrument.asset_class}`"
     return f"{count:,} not validated: {held}, and the rows of the view market_data that are `NOT validated`"
 
 
@@ -152,7 +154,7 @@ def _advise(console: Console, lines: Iterable[str]) -> None:
     for number, line in enumerate(lines):
         if number == 0:
             console.print("\nWhat to do next:", style="dim")
-        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {shown(line)}", highlight=False, soft_wrap=True)
 
 
 def _summary(found: Sequence[Row]) -> str:
@@ -195,7 +197,8 @@ def acknowledge(
     with opened(configured(data_dir)) as db:
         row = acknowledge_anomaly(db, number, author)
     seen = f"seen by {row['acknowledged_by']}" if row["acknowledged_by"] else row["resolution_status"]
-    Console().print(f"{row['symbol']} {row['timeframe']}: {row['description']}: {seen}", markup=False, highlight=False)
+    told = f"{row['symbol']} {row['timeframe']}: {row['description']}: {seen}"
+    Console().print(shown(told), highlight=False)
 
 
 @quality.command()
@@ -209,4 +212,4 @@ def undo(
     with opened(configured(data_dir)) as db:
         back = undo_cleanup(db, number)
     told = f"{back['symbol']} {back['timeframe']} {back['candle_time']}: {back['records_restored']} bars are back"
-    Console().print(told, markup=False, highlight=False)
+    Console().print(shown(told), highlight=False)
