@@ -12,7 +12,6 @@ import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
-from barhouse.errors import UnknownCalendar
 from barhouse.flow import causes, sessions
 from barhouse.flow.causes import KINDS, Look
 from barhouse.flow.judging import LATE
@@ -56,18 +55,13 @@ def late(db: Database, now: datetime) -> list[Late]:
     return sorted(_told(series, judged), key=lambda each: -each.overdue)
 
 
-def _judgeable(db: Database, connection: Connection, series: Iterable[Newest]) -> list[Newest]:
+def _judgeable(db: Database, connection: Connection, series: Sequence[Newest]) -> list[Newest]:
     """The series whose calendar is known; of the others it is told that they cannot be judged."""
-    known: list[Newest] = []
-    for exchange, group in groupby(series, key=lambda each: each.series.instrument.exchange):
-        own = list(group)
-        try:
-            sessions.calendar(db, exchange)
-        except UnknownCalendar as cause:
-            anomalies.raised(connection, causes.of_failures((each.series for each in own), str(cause)))
-        else:
-            known += own
-    return known
+    strange = sessions.unknown(db, (each.series.instrument.exchange for each in series))
+    for exchange, reason in strange.items():
+        own = (each.series for each in series if each.series.instrument.exchange == exchange)
+        anomalies.raised(connection, causes.of_failures(own, reason))
+    return [each for each in series if each.series.instrument.exchange not in strange]
 
 
 def _judged(db: Database, series: Iterable[Newest], now: datetime) -> dict[Timeframe, list[pl.DataFrame]]:
