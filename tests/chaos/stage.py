@@ -194,7 +194,11 @@ def _environment(stage: Stage) -> dict[str, str]:
 
 
 def _telling(stage: Stage) -> dict[str, str]:
-    return {"BARHOUSE_ALERT_URLS": stage.hook.url, "BARHOUSE_ALERT_SECRET": "chaos"}
+    return {
+        "BARHOUSE_ALERT_URLS": stage.hook.url,
+        "BARHOUSE_ALERT_SECRET": "chaos",
+        "BARHOUSE_ALERT_PRIVATE_NETWORKS": "true",
+    }
 
 
 def play(stage: Stage, scenario: Scenario) -> None:

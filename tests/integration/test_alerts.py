@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,19 @@ def there() -> Iterator[Receiver]:
 
 
 def hooks(*addresses: str) -> list[Channel]:
-    return list(channels(SecretStr(" ".join(addresses)), SECRET))
+    return list(channels(SecretStr(" ".join(addresses)), SECRET, private_networks=True))
+
+
+def names_service(monkeypatch: pytest.MonkeyPatch, address: str) -> list[str]:
+    """Let every name mean that address, as whoever owns the name can; who asks is told."""
+    asked = []
+
+    def found(host: str, port: int, *_: object, **__: object) -> list[Any]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", found)
+    return asked
 
 
 def executed(db: Database, statement: str, *parameters: object) -> None:
@@ -260,7 +273,7 @@ def test_no_secret_of_an_address_is_told_anywhere(db: Database, capsys: pytest.C
     fail(db, ["AAPL"])
     told = [
         *hooks("http://127.0.0.1:9/s3cret?token=s3cret"),
-        *channels(SecretStr("json://user:s3cret@127.0.0.1:9/"), None),
+        *channels(SecretStr("json://user:s3cret@127.0.0.1:9/"), None, private_networks=True),
     ]
     run(db, told)
 
@@ -279,6 +292,9 @@ def test_no_secret_of_an_address_is_told_anywhere(db: Database, capsys: pytest.C
         ("json://127.0.0.1/x, nothing-known://s3cret", None, "address 2"),
         ("s3cret", None, "address 1"),
         ("https://", "x", "address 1 is no URL"),
+        ("https://127.0.0.1/s3cret", "x", "address 1 lies in a private network"),
+        ("https://hooks.example/s3cret, http://[::ffff:10.0.0.7]/", "x", "address 2 lies in a private network"),
+        ("http://localhost:8000/s3cret", "x", "BARHOUSE_ALERT_PRIVATE_NETWORKS"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_named_by_its_place(addresses: str, secret: str | None, words: str) -> None:
@@ -292,9 +308,40 @@ def test_an_address_that_cannot_be_used_is_named_by_its_place(addresses: str, se
 def test_an_apprise_address_reaches_its_service(db: Database, there: Receiver) -> None:
     fail(db, ["AAPL"])
 
-    run(db, list(channels(SecretStr(there.url.replace("http://", "json://")), None)))
+    run(db, list(channels(SecretStr(there.url.replace("http://", "json://")), None, private_networks=True)))
 
     [message] = there.messages
     assert message["title"] == "Barhouse: symbol failing (warning)"
     assert "AAPL stock" in message["message"]
     assert incidents.listed_incidents(db)[0]["delivered_at"] <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("scheme", ["http", "json"])
+def test_a_name_that_leads_into_a_private_network_is_not_called(
+    there: Receiver, scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names_service(monkeypatch, "127.0.0.1")
+    port = there.url.split(":")[2]
+    told = channels(SecretStr(f"{scheme}://hooks.example:{port}"), SECRET)
+
+    [(_, error)] = tried(told)
+
+    assert error is not None
+    assert "private network" in error
+    assert there.messages == []
+
+
+def test_a_webhook_calls_the_address_that_was_looked_at_and_asks_for_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, called = names_service(monkeypatch, "93.184.216.34"), []
+
+    def connect(address: tuple[str, int], *_: object, **__: object) -> None:
+        called.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    [(_, error)] = tried(channels(SecretStr("https://hooks.example/x"), SECRET))
+
+    assert asked == ["hooks.example"]
+    assert called == [("93.184.216.34", 443)]
+    assert error is not None
+    assert error.endswith("ConnectError")

@@ -10,7 +10,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ import httpx
 from pydantic import SecretStr
 
 from barhouse.alerts.message import Message
+from barhouse.alerts.places import PrivatePlace, is_private, place
 from barhouse.errors import SettingsError
 
 PATIENCE = 10.0
@@ -51,20 +52,50 @@ class Webhook:
     name: str
     url: SecretStr
     secret: SecretStr
+    private_networks: bool = False
 
     def send(self, message: Message) -> None:
-        """POST it; any answer of 2xx is a receipt. Redirects are not followed: they were not signed for."""
+        """POST it; any answer of 2xx is a receipt. Redirects are not followed: they were not signed for.
+
+        The address that was found to be in the open network is the one that is called: a name that means another one
+        a moment later leads nowhere else.
+        """
         body = message.payload()
         headers = signed(self.secret, body, int(time.time())) | {DELIVERY: message.id}
+        url, told = self._target()
         try:
-            with httpx.stream(
-                "POST", self.url.get_secret_value(), content=body, headers=headers, timeout=PATIENCE
-            ) as answer:
+            with (
+                httpx.Client(timeout=PATIENCE) as client,
+                client.stream("POST", url, content=body, headers=headers | told, extensions=_names(told)) as answer,
+            ):
                 status = answer.status_code
         except httpx.HTTPError as error:
             raise NotDelivered(f"{self.name}: {type(error).__name__}") from None
         if not 200 <= status < 300:
             raise NotDelivered(f"{self.name}: answered {status}")
+
+    def _target(self) -> tuple[httpx.URL, dict[str, str]]:
+        """Where to call, and under which name; NotDelivered for a host that must not be called."""
+        url = httpx.URL(self.url.get_secret_value())
+        if self.private_networks:
+            return url, {}
+        host = _looked_up(self.name, url.host, url.port or (443 if url.scheme == "https" else 80))
+        return url.copy_with(host=host), {"Host": url.netloc.decode("ascii")}
+
+
+def _names(told: Mapping[str, str]) -> dict[str, str]:
+    """The name for which the certificate of a host must stand, where it is called by its address."""
+    return {"sni_hostname": httpx.URL(f"//{told['Host']}").host} if told else {}
+
+
+def _looked_up(name: str, host: str, port: int) -> str:
+    """An address of a host in the open network; NotDelivered if it has none."""
+    try:
+        return place(host, port)
+    except PrivatePlace:
+        raise NotDelivered(f"{name}: its host lies in a private network (BARHOUSE_ALERT_PRIVATE_NETWORKS)") from None
+    except (OSError, UnicodeError):
+        raise NotDelivered(f"{name}: its host is not found") from None
 
 
 def signed(secret: SecretStr, body: bytes, timestamp: int) -> dict[str, str]:
@@ -80,9 +111,12 @@ class Notifier:
 
     name: str
     service: Any
+    private_networks: bool = False
 
     def send(self, message: Message) -> None:
         """Tell it; apprise says whether it was taken, its own log may bear addresses and stays shut."""
+        if not self.private_networks and (host := getattr(self.service, "host", None)):
+            _looked_up(self.name, host, 0)
         kind = {"over": "success", "test": "info"}.get(message.event, _kind(message.severity))
         try:
             taken = self.service.notify(title=message.title, body=message.body, notify_type=kind)
@@ -96,33 +130,40 @@ def _kind(severity: str) -> str:
     return "failure" if severity == "critical" else "warning"
 
 
-def channels(urls: SecretStr | None, secret: SecretStr | None) -> Sequence[Channel]:
+def channels(urls: SecretStr | None, secret: SecretStr | None, *, private_networks: bool = False) -> Sequence[Channel]:
     """The channels of `BARHOUSE_ALERT_URLS`, each once; SettingsError tells which one cannot be used, by its place."""
     given = urls.get_secret_value().strip() if urls else ""
     addresses = dict.fromkeys(_BETWEEN.split(given)) if given else {}
-    return [_channel(place, address, secret) for place, address in enumerate(addresses, 1)]
+    return [
+        _channel(number, each, secret, private_networks=private_networks) for number, each in enumerate(addresses, 1)
+    ]
 
 
-def _channel(place: int, address: str, secret: SecretStr | None) -> Channel:
+def _channel(number: int, address: str, secret: SecretStr | None, *, private_networks: bool) -> Channel:
     digest = hashlib.sha256(address.encode()).hexdigest()[:8]
     if address.lower().startswith(("http://", "https://")):
         if not secret or not secret.get_secret_value():
             raise SettingsError("BARHOUSE_ALERT_URLS has a webhook: set BARHOUSE_ALERT_SECRET, by which it is signed")
-        _checked(place, address)
-        return Webhook(f"webhook-{digest}", SecretStr(address), secret)
+        _checked(number, address, private_networks=private_networks)
+        return Webhook(f"webhook-{digest}", SecretStr(address), secret, private_networks)
     service = _service(address)
     if service is None:
-        raise SettingsError(f"BARHOUSE_ALERT_URLS: apprise knows no service of the form of address {place}")
-    return Notifier(f"{address.split(':')[0].lower()}-{digest}", service)
+        raise SettingsError(f"BARHOUSE_ALERT_URLS: apprise knows no service of the form of address {number}")
+    return Notifier(f"{address.split(':')[0].lower()}-{digest}", service, private_networks)
 
 
-def _checked(place: int, address: str) -> None:
+def _checked(number: int, address: str, *, private_networks: bool) -> None:
     try:
         host = httpx.URL(address).host
     except httpx.InvalidURL:
         host = ""
     if not host:
-        raise SettingsError(f"BARHOUSE_ALERT_URLS: address {place} is no URL")
+        raise SettingsError(f"BARHOUSE_ALERT_URLS: address {number} is no URL")
+    if is_private(host) and not private_networks:
+        raise SettingsError(
+            f"BARHOUSE_ALERT_URLS: address {number} lies in a private network; "
+            "BARHOUSE_ALERT_PRIVATE_NETWORKS=true lets messages go there"
+        )
 
 
 def _service(address: str) -> Any:

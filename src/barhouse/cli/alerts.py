@@ -56,7 +56,7 @@ def test() -> None:
     Example: [bold]barhouse alerts test[/]
     """
     console, known = Console(), settings()
-    told = channels(known.alert_urls, known.alert_secret)
+    told = channels(known.alert_urls, known.alert_secret, private_networks=known.alert_private_networks)
     if not told:
         raise SettingsError("Nobody is named to be told: set BARHOUSE_ALERT_URLS")
     answers = tried(told)

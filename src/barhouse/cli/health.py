@@ -27,7 +27,7 @@ def health(
     Example: [bold]barhouse health --run[/]
     """
     console, settings = Console(), configured(data_dir)
-    told = channels(settings.alert_urls, settings.alert_secret)
+    told = channels(settings.alert_urls, settings.alert_secret, private_networks=settings.alert_private_networks)
     with opened(settings) as db:
         if run:
             health_run(db, data_dir=room(settings), rules=settings.alert_rules)

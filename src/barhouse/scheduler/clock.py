@@ -67,7 +67,9 @@ class Clock:
         self._settings = settings
         self._table = table
         self._owner = owner
-        self._told: Sequence[Channel] = channels(settings.alert_urls, settings.alert_secret)
+        self._told: Sequence[Channel] = channels(
+            settings.alert_urls, settings.alert_secret, private_networks=settings.alert_private_networks
+        )
         self._under_way: dict[str, Future[None]] = {}
         self._next_telling = monotonic()
         self._next_agreement = monotonic()

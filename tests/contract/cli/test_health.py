@@ -15,6 +15,8 @@ from tests.contract.cli.test_demo import AWAY, PROGRAM, environment, line, start
 from tests.integration.test_alerts import SECRET, at_once, fail
 from tests.receiver import NEVER, receiver
 
+NEARBY = {"BARHOUSE_ALERT_PRIVATE_NETWORKS": "true"}
+
 
 def test_the_command_looks_tells_and_shows(barhouse: Barhouse, db: Database) -> None:
     assert "Nobody has looked yet" in barhouse("health").stdout
@@ -27,6 +29,7 @@ def test_the_command_looks_tells_and_shows(barhouse: Barhouse, db: Database) -> 
             "--run",
             BARHOUSE_ALERT_URLS=there.url,
             BARHOUSE_ALERT_SECRET=SECRET.get_secret_value(),
+            **NEARBY,
         )
 
     assert shown.exit_code == 0, shown.output
@@ -39,9 +42,13 @@ def test_the_command_looks_tells_and_shows(barhouse: Barhouse, db: Database) -> 
 def test_a_test_message_says_who_was_reached(barhouse: Barhouse) -> None:
     with receiver() as there:
         both = barhouse(
-            "alerts", "test", BARHOUSE_ALERT_URLS=f"{there.url}, http://127.0.0.1:9/s3cret", BARHOUSE_ALERT_SECRET="x"
+            "alerts",
+            "test",
+            BARHOUSE_ALERT_URLS=f"{there.url}, http://127.0.0.1:9/s3cret",
+            BARHOUSE_ALERT_SECRET="x",
+            **NEARBY,
         )
-        one = barhouse("alerts", "test", BARHOUSE_ALERT_URLS=there.url, BARHOUSE_ALERT_SECRET="x")
+        one = barhouse("alerts", "test", BARHOUSE_ALERT_URLS=there.url, BARHOUSE_ALERT_SECRET="x", **NEARBY)
 
     assert (both.exit_code, one.exit_code) == (1, 0)
     assert ": delivered" in both.stdout
@@ -62,7 +69,7 @@ def until(there: Callable[[], object]) -> None:
 def test_up_looks_when_it_has_caught_up_and_tells(tmp_path: Path, db: Database) -> None:
     fail(db, ["AAPL"])
     with receiver() as there:
-        own = {"DATABASE_URL": db.url, "BARHOUSE_ALERT_URLS": there.url, "BARHOUSE_ALERT_SECRET": "x"}
+        own = {"DATABASE_URL": db.url, "BARHOUSE_ALERT_URLS": there.url, "BARHOUSE_ALERT_SECRET": "x", **NEARBY}
         with started([PROGRAM, "up", "--port", "0"], environment(tmp_path, **own, **AWAY)) as process:
             line(process)
             until(lambda: there.posts)
@@ -80,7 +87,7 @@ def test_a_killed_sender_is_followed_by_another_with_the_same_message(
 ) -> None:
     fail(db, ["AAPL"])
     with receiver([NEVER]) as there:
-        named = {"BARHOUSE_ALERT_URLS": there.url, "BARHOUSE_ALERT_SECRET": SECRET.get_secret_value()}
+        named = {"BARHOUSE_ALERT_URLS": there.url, "BARHOUSE_ALERT_SECRET": SECRET.get_secret_value(), **NEARBY}
         with started([PROGRAM, "health", "--run"], environment(tmp_path, DATABASE_URL=db.url, **named)) as process:
             until(lambda: there.posts)
             process.kill()

@@ -200,5 +200,5 @@ def test_the_sample_tells_nothing_and_all_of_it_are_the_defaults(tmp_path: Path)
 
     assert check(silent) == check(nothing)
     changed = {name for name, value in check(told) if value != getattr(check(nothing), name)}
-    assert changed == {"database_url", "polygon_api_key", "alert_urls", "alert_secret"}
+    assert changed == {"api_key", "database_url", "polygon_api_key", "alert_urls", "alert_secret"}
     assert all(f"# {each.place[-1]} = " in sample() for each in known())
