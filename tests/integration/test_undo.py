@@ -16,7 +16,9 @@ from barhouse.database import DatabaseService
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow import sessions
 from barhouse.flow.batch import Batch
+from barhouse.flow.correct import correct
 from barhouse.flow.ingest import keep
+from barhouse.flow.sweep import sweep
 from barhouse.model import instant, moment
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
@@ -55,6 +57,38 @@ def test_an_undone_cleanup_leaves_the_bars_as_they_were(aapl: DatabaseService) -
     assert_frame_equal(featured(aapl), enriched)
     assert asked(aapl, "SELECT bars, last_bar FROM series") == [(before.height, before["time"].max())]
     assert asked(aapl, "SELECT revised_at FROM series") == [(moment(told["restored_at"]),)]
+
+
+@pytest.mark.parametrize("time", ["2012-01-03 05:00Z", "2012-01-03 14:30Z"])
+def test_an_undone_cleanup_is_a_duplicate_again_at_once(aapl: DatabaseService, time: str) -> None:
+    """As a sweep finds it, whichever bar had stayed."""
+    series = [kept(aapl, "AAPL")]
+    fault = "SELECT evidence, severity, description FROM data_anomalies WHERE anomaly_type = 'duplicate'"
+    written(aapl, (time, 401, False, 2.0 if "14" in time else None))
+    sweep(aapl, series)
+    before = asked(aapl, fault)
+    aapl.cleanup_duplicate_records()
+    assert asked(aapl, fault + " AND resolution_status <> 'resolved'") == []
+
+    aapl.undo_cleanup(asked(aapl, "SELECT id FROM duplicate_records_log")[0][0])
+
+    assert asked(aapl, fault + " AND resolution_status = 'open'") == before
+    sweep(aapl, series)
+    assert asked(aapl, fault + " AND resolution_status = 'open'") == before
+
+
+def test_a_correction_of_the_survivor_and_the_undo_of_its_cleanup_are_both_on_record(aapl: DatabaseService) -> None:
+    written(aapl, ("2012-01-03 05:00Z", 401, False, None))
+    aapl.cleanup_duplicate_records()
+    [(number,)] = asked(aapl, "SELECT id FROM duplicate_records_log")
+    correct(aapl, "AAPL", "2012-01-03", {"close": 411.5}, reason="typo", author="ann")
+
+    told = aapl.undo_cleanup(number)
+
+    assert told["records_restored"] == 1
+    assert asked(aapl, "SELECT close FROM bar WHERE time::date = '2012-01-03' ORDER BY time") == [(411.5,), (401.0,)]
+    assert asked(aapl, "SELECT field_corrected, new_value::float FROM data_corrections") == [("close", 411.5)]
+    assert asked(aapl, "SELECT count(*) FROM duplicate_records_log WHERE restored_at IS NOT NULL") == [(1,)]
 
 
 def test_a_bar_that_nobody_had_judged_comes_back_so(service: DatabaseService) -> None:

@@ -14,14 +14,15 @@ from psycopg import Connection
 
 from barhouse import checks
 from barhouse.errors import Conflict, UnknownCalendar, UnknownRecord
-from barhouse.flow import sessions
+from barhouse.flow import causes, sessions
 from barhouse.flow.actions import reconsider
+from barhouse.flow.causes import Look
 from barhouse.flow.choosing import Symbols, chosen
 from barhouse.flow.enrich import KEY, MOMENTS, Kind
 from barhouse.flow.findings import Findings
 from barhouse.flow.instruments import find
 from barhouse.flow.rewrite import PLACED, rewrite
-from barhouse.model import MEASURES, AssetClass, Series, Timeframe, instant
+from barhouse.model import INSTANT, MEASURES, AssetClass, Series, Timeframe, instant
 from barhouse.store import anomalies, bars, duplicates, stays
 from barhouse.store.duplicates import Cleaned
 from barhouse.store.postgres import Database
@@ -156,20 +157,23 @@ def undo_cleanup(db: Database, number: int) -> dict[str, Any]:
     """Bring all bars back that one cleanup of a slot took out, and its survivor back to where it stood.
 
     `number` is the `id` in the log of cleanups. What was brought back: `id, symbol, asset_class, timeframe,
-    candle_time, records_restored, restored_at`. UnknownRecord (404) if there is no such cleanup; Conflict (409) if it
-    was undone before, or if other bars stand in the way by now. Then nothing has changed.
+    candle_time, records_restored, restored_at`; that they share a slot is an open anomaly from then on.
+    UnknownRecord (404) if there is no such cleanup; Conflict (409) if it was undone before, or if other bars stand in
+    the way by now. Then nothing has changed.
     """
     with db.transaction() as connection:
         series = _cleaned(connection, number).series
+        anomalies.take_turns(connection)
         bars.lock(connection, series.timeframe, [series.instrument.number])
         cleanup = _cleaned(connection, number)
         if cleanup.restored_at:
             raise Conflict(f"Cleanup {number} was undone already, at {instant(cleanup.restored_at)}")
-        back = duplicates.rows(db, number)
-        back = back if cleanup.moved else back.filter(pl.col("time") != cleanup.stood)
+        shared = duplicates.rows(db, number)
+        back = shared if cleanup.moved else shared.filter(pl.col("time") != cleanup.stood)
         _refuse_if_taken(db, cleanup, back)
         at = _bring_back(db, connection, cleanup, back)
         duplicates.undone(connection, number, at)
+        anomalies.raised(connection, _doubled_again(cleanup, shared))
     reconsider(db, [series.instrument.number])
     return {
         "id": number,
@@ -180,6 +184,12 @@ def undo_cleanup(db: Database, number: int) -> dict[str, Any]:
         "records_restored": back.height - cleanup.moved,
         "restored_at": at.astimezone(UTC),
     }
+
+
+def _doubled_again(cleanup: Cleaned, shared: pl.DataFrame) -> pl.DataFrame:
+    """The cause that a sweep would see later: these bars stand in one slot (`anomalies.FOUND`)."""
+    of_slot = {"slot": pl.lit(cleanup.slot).cast(INSTANT), "timeframe": pl.lit(cleanup.series.timeframe.code, pl.Int16)}
+    return causes.of(Look.DUPLICATES, shared.sort("time").with_columns(**of_slot))
 
 
 def _cleaned(connection: Connection, number: int) -> Cleaned:
