@@ -31,6 +31,7 @@ from barhouse.api import (
     schedulers,
     signin,
     status,
+    stream,
     symbols,
 )
 from barhouse.api.access import HEADERS, Access
@@ -40,6 +41,7 @@ from barhouse.api.deps import Warehouse
 from barhouse.api.door import Door
 from barhouse.api.following import Following
 from barhouse.api.guard import Guard, bound
+from barhouse.api.listening import Listening
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
 from barhouse.config import settings as of_process
@@ -57,6 +59,7 @@ ROUTES = (
     health,
     historical,
     bars,
+    stream,
     jobs,
     events,
     enrichment,
@@ -130,7 +133,9 @@ def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager
             bound(settings, has_keys=any_key(db))
             quick = Quick(db.url)
             await quick.open()
-            app.state.warehouse = Warehouse(db, quick, Following(db, lambda: app.state.is_leaving()))
+            app.state.warehouse = Warehouse(
+                db, quick, Following(db, lambda: app.state.is_leaving()), Listening(db, lambda: app.state.is_leaving())
+            )
             try:
                 async with app.state.door.over(db.url):
                     yield

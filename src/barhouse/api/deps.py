@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from barhouse.api.following import Following
 from barhouse.api.kept import Kept
+from barhouse.api.listening import Listening
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
 from barhouse.store.postgres import Database
@@ -16,11 +17,12 @@ from barhouse.store.postgres import Database
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
-    """The database, by frames and rows, the reader for the hot path and what it read lately, the jobs followed."""
+    """The database, the reader for the hot path and what it read lately, and the jobs and series that are followed."""
 
     db: Database
     quick: Quick
     following: Following
+    listening: Listening
     kept: Kept = field(default_factory=Kept)
 
 
