@@ -172,6 +172,19 @@ def test_a_series_is_stale_when_its_market_has_gone_on_for_six_hours(db: Databas
     ]
 
 
+def test_a_series_is_stale_by_what_the_source_of_its_newest_bar_takes(db: Database) -> None:
+    """A plan that has a day four hours after its close, at midnight, is six hours late at six and not before."""
+    series = stored(db, "AAPL", week(4, 5, 6, 7, 8))
+    with db.connection() as connection:
+        connection.execute("UPDATE source SET delay = '4 hours' WHERE name = 'polygon'")
+    six = datetime(2024, 3, 12, 6, tzinfo=UTC)
+
+    in_time, late = (sweep(db, [series], now=six + timedelta(minutes=more)).stale for more in (0, 3))
+
+    assert in_time == []
+    assert [row["hours_stale"] for row in late] == [6.05]
+
+
 def test_being_later_still_is_no_other_anomaly(db: Database) -> None:
     series = stored(db, "AAPL", week(4, 5, 6, 7, 8))
     sweep(db, [series], now=datetime(2024, 3, 12, 12, tzinfo=UTC))

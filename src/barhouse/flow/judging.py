@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,13 +15,15 @@ from barhouse import checks
 from barhouse.calendar import Calendar
 from barhouse.flow import sessions
 from barhouse.flow.causes import Look
-from barhouse.flow.standing import DELAY
 from barhouse.model import AssetClass, Instrument, Series, Timeframe
 from barhouse.store import actions, quality
 from barhouse.store.postgres import Database
 
 TOGETHER = 1_000_000
 """Bars that are judged at a time, so that memory stays flat; an instrument is never parted."""
+
+AT_ONCE = 2
+"""Detectors that work at the same time: what each does of few rows leaves other processors idle."""
 
 LATE = timedelta(hours=6).total_seconds()
 """Seconds of market time that a series may be late before anybody is told."""
@@ -71,11 +74,12 @@ class Seen:
     bars: Mapping[Timeframe, pl.DataFrame]
     told: Mapping[Timeframe, pl.DataFrame]
     quarantined: Mapping[Timeframe, pl.DataFrame]
+    newest: Mapping[Timeframe, pl.DataFrame]
     splits: pl.DataFrame
 
 
 def seen(db: Database, connection: Connection, group: Group) -> Seen:
-    """Read a group: two statements a timeframe for the bars, and three for all else, however many series there are."""
+    """Read a group: two statements a timeframe for the bars, and four for all else, however many series there are."""
     keys, frames = list(group.instruments), group.timeframes
     calendar = sessions.calendar(db, group.exchange)
     bars = quality.bars(db, keys, frames)
@@ -85,6 +89,7 @@ def seen(db: Database, connection: Connection, group: Group) -> Seen:
         bars={each: checks.placed(bars[each], calendar, each) for each in frames},
         told=quality.told(connection, keys, frames),
         quarantined=quality.quarantined(connection, keys, frames),
+        newest=quality.newest(connection, keys, frames),
         splits=actions.splits(connection, keys),
     )
 
@@ -96,7 +101,9 @@ def found(
     seen: Seen, timeframes: Sequence[Timeframe], looks: Collection[Look], now: datetime
 ) -> dict[Look, pl.DataFrame]:
     """What the detectors find in the series of some timeframes, as each tells it, with the code of the `timeframe`."""
-    return {look: DETECTORS[look](seen, timeframes, now) for look in looks}
+    with ThreadPoolExecutor(AT_ONCE) as detectors:
+        told = {look: detectors.submit(DETECTORS[look], seen, timeframes, now) for look in looks}
+    return {look: each.result() for look, each in told.items()}
 
 
 def _in_turn(detect: Callable[[Seen, Timeframe, datetime], pl.DataFrame]) -> Detector:
@@ -143,15 +150,9 @@ def _outliers(seen: Seen, timeframes: Sequence[Timeframe], _: datetime) -> pl.Da
 
 @_in_turn
 def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
-    newest = _settled(seen.bars[timeframe]).group_by("instrument", maintain_order=True).last()
-    late = checks.stale(
-        newest.select("instrument", "time", "closes"),
-        calendar=seen.calendar,
-        timeframe=timeframe,
-        delay=DELAY,
-        now=now,
-    )
-    return late.filter(pl.col("overdue_seconds") > LATE)
+    newest = seen.calendar.located(seen.newest[timeframe], timeframe).select(*checks.NEWEST, "closes")
+    late = checks.overdue(newest, calendar=seen.calendar, timeframe=timeframe, now=now)
+    return late.filter(pl.col("overdue_seconds") > LATE).sort("instrument")
 
 
 @_in_turn

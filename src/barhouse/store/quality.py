@@ -35,6 +35,7 @@ READERS = 2
 
 TOLD: Schema = {"instrument": pl.Int32(), "start": INSTANT, "end": INSTANT, "state": pl.String()}
 TIMES: Schema = {"instrument": pl.Int32(), "time": INSTANT}
+NEWEST: Schema = {"instrument": pl.Int32(), "time": INSTANT, "delay": pl.Duration("us")}
 CAUSES: Schema = {"instrument": pl.Int32(), "timeframe": pl.Int16(), "time": INSTANT, "is_gap": pl.Boolean()}
 
 DAYS: Schema = {
@@ -90,6 +91,14 @@ def quarantined(
     """The times of the rows of some series that are in quarantine (`TIMES`), by their timeframe."""
     rows = connection.execute(query.quarantined, {"instruments": list(instruments)})
     return _by_timeframe(rows, TIMES, timeframes)
+
+
+def newest(
+    connection: Connection, instruments: Sequence[int], timeframes: Iterable[Timeframe]
+) -> dict[Timeframe, pl.DataFrame]:
+    """The newest settled bars of some series, and how long after their close their source has one (`NEWEST`)."""
+    rows = connection.execute(query.newest, {"instruments": list(instruments)})
+    return _by_timeframe(rows, NEWEST, timeframes)
 
 
 def _by_timeframe(

@@ -30,6 +30,19 @@ SELECT timeframe, instrument, time
 FROM quarantine
 WHERE instrument = ANY (%(instruments)s) AND status = 'quarantined' AND time IS NOT NULL;
 
+-- name: newest
+-- The newest settled bar of some series, and how long after its close its source has a bar; other tools name none.
+SELECT s.timeframe, s.instrument, newest.time, newest.delay
+FROM series s
+CROSS JOIN LATERAL (
+    SELECT b.time, coalesce(src.delay, '15 minutes') AS delay
+    FROM bar b LEFT JOIN source src ON src.code = b.source
+    WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming AND NOT b.extended
+    ORDER BY b.time DESC LIMIT 1
+) AS newest
+WHERE s.instrument = ANY (%(instruments)s)
+ORDER BY s.timeframe, s.instrument;
+
 -- name: causes
 -- When something is wrong with bars of some instruments; neither a real move nor a quiet time is, nor is being late.
 SELECT instrument, timeframe_code, data_point_time, anomaly_type = 'gap' AS is_gap
