@@ -13,6 +13,7 @@ import pytest
 from barhouse.api import vendor_side
 from barhouse.api.sample import sample
 from barhouse.config import Settings
+from barhouse.flow import jobs
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.health import health_run
 from barhouse.flow.plan import Wanted, plan
@@ -20,6 +21,7 @@ from barhouse.flow.run import bring
 from barhouse.flow.vendors import vendors as shared
 from barhouse.model import Instrument, Series, Span, Timeframe
 from barhouse.store import instruments
+from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from tests.answers import kept
 from tests.vendors import Reply, vendor
@@ -108,14 +110,25 @@ def test_a_refused_key_is_one_incident_at_once_and_over_when_a_call_succeeds(db:
 
 
 def test_after_a_day_a_refused_key_is_tried_again(db: Database, vendors: str) -> None:
-    aapl = kept(db, "AAPL")
-    brought(db, settings(vendors, BAD), [aapl])
+    brought(db, settings(vendors, BAD), [kept(db, "AAPL")])
     with db.connection() as connection:
         connection.execute("UPDATE vendor_quota SET refused_until = refused_until - interval '1 day'")
 
-    brought(db, settings(vendors, BAD), [aapl], refresh=True)
+    brought(db, settings(vendors, BAD), [kept(db, "IBM")])
 
     assert calls(vendors)["polygon"] == 2
+
+
+def test_a_refused_key_is_tried_again_when_somebody_wants_all_read_anew(db: Database, vendors: str) -> None:
+    aapl = kept(db, "AAPL")
+    brought(db, settings(vendors, BAD), [aapl])
+    closed = "SELECT count(*) FROM vendor_quota WHERE refused_until > now()"
+
+    brought(db, settings(vendors, BAD), [aapl], refresh=True)
+
+    assert (calls(vendors)["polygon"], asked(db, closed)) == (2, [(1,)])
+    jobs.request(db, Kind.BACKFILL, [Wanted(aapl, YEAR)], by="test", refresh=True)
+    assert asked(db, closed) == [(0,)]
 
 
 def test_a_plan_that_does_not_reach_is_said_and_not_asked_again_for_that_span(db: Database, vendors: str) -> None:

@@ -13,7 +13,7 @@ from psycopg import Connection
 from barhouse.errors import Conflict, UnknownRecord
 from barhouse.flow.plan import Wanted
 from barhouse.model import Series, Span
-from barhouse.store import executions, instruments, jobs, outcomes, queue, runs
+from barhouse.store import executions, instruments, jobs, outcomes, queue, quotas, runs
 from barhouse.store.executions import known
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
@@ -49,7 +49,12 @@ def requested(
     exactly: bool = False,
     fresh_since: datetime | None = None,
 ) -> Job:
-    """The same in the transaction of the caller. What was read since `fresh_since` is not read again."""
+    """The same in the transaction of the caller. What was read since `fresh_since` is not read again.
+
+    With `refresh` keys that vendors refused are tried once more: they may have been mended there.
+    """
+    if refresh:
+        quotas.reopen(connection)
     asked = {each.series: each.span for each in wanted}
     active = executions.opened(connection, asked)
     spans = {active[series]: span for series, span in asked.items()}

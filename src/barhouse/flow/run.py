@@ -26,7 +26,7 @@ from barhouse.flow.starts import AtOnce
 from barhouse.flow.under_way import Run, Task
 from barhouse.model import Series, merged
 from barhouse.sources.base import Source
-from barhouse.store import coverage, enrichment, executions, failures, runs
+from barhouse.store import coverage, enrichment, executions, failures, quotas, runs
 from barhouse.store.enrichment import Ended
 from barhouse.store.executions import BEAT, State
 from barhouse.store.postgres import Database
@@ -77,6 +77,8 @@ async def bring(
     if not wanted:
         return []
     await anyio.to_thread.run_sync(_tell_delays, db, sources)
+    if refresh and not task:
+        await anyio.to_thread.run_sync(_reopen, db)
     run = await anyio.to_thread.run_sync(_begin, db, wanted, task, now or datetime.now(UTC))
     try:
         with _alive(run):
@@ -96,6 +98,12 @@ def _tell_delays(db: Database, sources: Mapping[str, Source]) -> None:
     """What is due by now is counted in processes that know nothing of plans and their sources."""
     with db.connection() as connection:
         delay(connection, {source.name: source.delay for source in sources.values()})
+
+
+def _reopen(db: Database) -> None:
+    """Try keys again that vendors refused, as a job that reads all anew does."""
+    with db.connection() as connection:
+        quotas.reopen(connection)
 
 
 def _begin(db: Database, wanted: Sequence[Wanted], task: Task | None, now: datetime) -> Run:

@@ -75,7 +75,8 @@ class Shared:
 
     def _refusal(self, told: quotas.Told) -> Unauthorized:
         """The vendor's own words, and how long they hold."""
-        closed = f"{told.why}; not asked for {told.refused / 3600:.1f} h, or until its key is another"
+        hours = f"{told.refused / 3600:.1f} h"
+        closed = f"{told.why}; not asked for {hours}, or until its key is another, or with --refresh"
         refusal = Unauthorized(self._allowance.source, closed)
         refusal.retry_after = told.refused
         return refusal

@@ -66,6 +66,11 @@ def refuse(connection: Connection, allowance: Allowance, wait: float, why: str) 
     connection.execute(query.refuse, {**asdict(allowance), "wait": wait, "why": why})
 
 
+def reopen(connection: Connection) -> None:
+    """Let everybody ask again with the keys and addresses that vendors refused: they may have been mended there."""
+    connection.execute(query.reopen)
+
+
 def correct(db: Database, allowance: Allowance, used: int) -> None:
     """Let the weight of this clock minute be what the vendor counted, if that is more than was let out."""
     asked = {**asdict(allowance), "sends": 0, "refusals": 0, "used": used, "ticket": uuid4()}

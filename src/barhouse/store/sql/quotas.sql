@@ -18,6 +18,10 @@ UPDATE vendor_quota
 SET refused_until = clock_timestamp() + make_interval(secs => %(wait)s), refused_because = %(why)s
 WHERE source = %(source)s AND holder = %(holder)s;
 
+-- name: reopen
+-- Lets the keys and addresses that were refused be tried again.
+UPDATE vendor_quota SET refused_until = '-infinity' WHERE refused_until > clock_timestamp();
+
 -- name: within_a_window
 -- Gives a ticket the first moment at which no window holds more than `most` sends: how long until then, and how long
 -- the vendor wants quiet, in seconds, and how many sends the window holds by then.
