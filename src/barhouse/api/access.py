@@ -5,7 +5,6 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import Request
-from starlette.datastructures import MutableHeaders
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,10 +17,14 @@ from barhouse.store.keys import Role
 
 COOKIE = "barhouse_session"
 
+_COOKIE = COOKIE.encode()
+
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="barhouse"'}
 
 HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
 """What answers say of the limit of their caller."""
+
+_RAW = tuple(name.lower().encode() for name in HEADERS)
 
 PROGRAMS = ("/api/", "/compat/", "/openapi.json", "/metrics")
 """Paths whose callers get an error where people get the page on which they sign in."""
@@ -79,7 +82,7 @@ def credentials(scope: Scope) -> tuple[bytes | None, bytes | None]:
 def _session(cookies: bytes) -> bytes | None:
     for each in cookies.split(b";"):
         name, _, value = each.strip().partition(b"=")
-        if name == COOKIE.encode():
+        if name == _COOKIE:
             return value
     return None
 
@@ -108,7 +111,7 @@ def _telling(send: Send, purse: Purse) -> Send:
     async def telling(message: Message) -> None:
         if message["type"] == "http.response.start":
             told = (purse.most, purse.remaining, purse.reset, f"{purse.most};w={WINDOW}")
-            MutableHeaders(scope=message).update(dict(zip(HEADERS, map(str, told), strict=True)))
+            message["headers"] = [*message["headers"], *zip(_RAW, (str(each).encode() for each in told), strict=True)]
         await send(message)
 
     return telling

@@ -56,7 +56,7 @@ class Door:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._local: dict[str, bool] = {}
+        self._listens_here, self._local = is_loopback(settings.host), {"": True}
         self._most = {Tier.FREE: settings.limits.free, Tier.STANDARD: settings.limits.standard}
         self._db: Database | None = None
 
@@ -126,10 +126,11 @@ class Door:
 
     def _is_local(self, scope: Mapping[str, Any]) -> bool:
         """Whether a call came to an address that only this machine reaches, whatever the settings say."""
-        host = (scope.get("server") or ("127.0.0.1",))[0]
+        server = scope.get("server")
+        host = server[0] if server and server[0][:1] != "/" else ""
         if host not in self._local and len(self._local) < 100:
-            self._local[host] = is_loopback(host) or host.startswith("/")
-        return is_loopback(self._settings.host) and self._local.get(host, False)
+            self._local[host] = is_loopback(host)
+        return self._listens_here and self._local.get(host, False)
 
     async def _settle(self) -> None:
         """Settle each second as long as somebody calls; an outage is told once."""

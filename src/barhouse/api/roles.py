@@ -46,13 +46,14 @@ ROLES: dict[str, Asks] = {
 }
 """By the beginning of a path, the longest that fits; `/` is itself alone. A test finds routes that are not in it."""
 
-_LONGEST_FIRST = sorted(((prefix, f"{prefix}/", asks) for prefix, asks in ROLES.items()), key=lambda row: -len(row[0]))
+DEEPEST = max(prefix.count("/") for prefix in ROLES)
 
 
 def listed(path: str) -> str | None:
     """The line of `ROLES` that tells of a path; None where none does."""
-    for prefix, folder, _ in _LONGEST_FIRST:
-        if path == prefix or path.startswith(folder):
+    parts = path.split("/", DEEPEST + 1)[: DEEPEST + 1]
+    for deep in range(len(parts), 1, -1):
+        if (prefix := "/".join(parts[:deep])) in ROLES:
             return prefix
     return None
 
