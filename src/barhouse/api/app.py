@@ -39,6 +39,7 @@ from barhouse.api.bodies import Bodies
 from barhouse.api.compat import mounted
 from barhouse.api.deps import Warehouse
 from barhouse.api.door import Door
+from barhouse.api.encoding import Encoding
 from barhouse.api.following import Following
 from barhouse.api.guard import Guard, bound
 from barhouse.api.listening import Listening
@@ -111,6 +112,7 @@ def create(settings: Settings | None = None) -> FastAPI:
 
 def _guard(app: FastAPI, settings: Settings, door: Door) -> None:
     """What each call passes before its endpoint, the last one named first: whose name and page, who, how long."""
+    app.add_middleware(Encoding)
     app.add_middleware(Bodies)
     app.add_middleware(Access, door=door)
     if settings.cors_origins:

@@ -61,7 +61,7 @@ def parquet(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
 
 def _encoded(pages: Iterable[pl.DataFrame], open_writer: Callable[[Any, pa.Schema], Any]) -> Iterator[bytes]:
     """What a writer makes of the pages, handed out as soon as it is there."""
-    sink, writer = _Sink(), None
+    sink, writer = Sink(), None
     for page in pages:
         table = page.to_arrow(compat_level=pl.CompatLevel.oldest())
         writer = writer or open_writer(sink, table.schema)
@@ -72,7 +72,7 @@ def _encoded(pages: Iterable[pl.DataFrame], open_writer: Callable[[Any, pa.Schem
         yield sink.taken()
 
 
-class _Sink(io.RawIOBase):
+class Sink(io.RawIOBase):
     """Where a writer writes to, and what it wrote is taken from; positions count from the very beginning."""
 
     def __init__(self) -> None:
