@@ -10,8 +10,9 @@ from functools import cached_property
 import polars as pl
 
 from barhouse.api.compat.frames import DIVIDENDS, SPLITS
+from barhouse.api.compat.windows import ZONE
 from barhouse.flow import actions, instruments, reads, sessions
-from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe, at
+from barhouse.model import ALWAYS_OPEN, NEW_YORK, AssetClass, Instrument, Series, Span, Timeframe, at
 from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 
@@ -31,7 +32,7 @@ class WarehouseShelf:
         return datetime.now(UTC)
 
     def instruments(self) -> Sequence[Instrument]:
-        """Everything that bars are kept of."""
+        """Everything that bars are kept of and that these vendors sell: coins, and what is traded in New York."""
         return list(self._known.values())
 
     def bars(
@@ -62,7 +63,11 @@ class WarehouseShelf:
 
     @cached_property
     def _known(self) -> dict[tuple[str, AssetClass], Instrument]:
-        return {(of.symbol, of.asset_class): of for of in instruments.filled(self._db)}
+        return {(of.symbol, of.asset_class): of for of in instruments.filled(self._db) if self._is_sold(of)}
+
+    def _is_sold(self, of: Instrument) -> bool:
+        """Whether the vendors' clocks are right for it: they stamp days of the whole world by New York's."""
+        return of.exchange in (NEW_YORK, ALWAYS_OPEN) or sessions.calendar(self._db, of.exchange).zone == ZONE
 
     def _reaches(self, of: Instrument, timeframe: Timeframe, end: datetime) -> bool:
         """Whether anything was read of a series that lies before `end`."""

@@ -14,6 +14,7 @@ from barhouse.api.compat import Shelf
 from barhouse.api.compat.polygon.wire import WireError, limit, onward, parameters
 from barhouse.api.compat.windows import crypto
 from barhouse.model import AssetClass, Instrument
+from barhouse.sources.symbols import pair
 
 Row = dict[str, Any]
 
@@ -67,8 +68,7 @@ def _stocks(request: Request, shelf: Shelf) -> list[str]:
 
 def _ticker(of: Instrument) -> Row:
     if crypto(of):
-        ticker = f"X:{of.symbol.replace('-', '')}"
-        return _named(ticker, of, {"market": "crypto", "locale": "global"})
+        return _named(f"X:{''.join(pair(of.symbol))}", of, {"market": "crypto", "locale": "global"})
     kind = "ETF" if of.asset_class is AssetClass.ETF else "CS"
     home = {"market": "stocks", "locale": "us", "primary_exchange": of.exchange, "type": kind}
     return _named(of.symbol, of, home)
