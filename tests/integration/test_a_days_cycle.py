@@ -6,6 +6,7 @@ Nothing here trusts the code that serves: expected are plain questions to the ta
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,16 +20,22 @@ from barhouse import DatabaseService
 from barhouse.api import vendor_side
 from barhouse.api.compat.frames import FrameShelf
 from barhouse.calendar import Calendar
+from barhouse.config import Settings
 from barhouse.flow import sessions
 from barhouse.flow.health import health_run
+from barhouse.flow.scheduling import timetable
 from barhouse.flow.track import track
 from barhouse.model import AssetClass, Instrument, Timeframe
+from barhouse.scheduler.clock import Clock, ticking
 from tests.contract.test_api import client
 from tests.integration.test_worker import asked, until, worker
 from tests.servers import Server
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 START = TODAY - timedelta(days=60)
+LATER = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=12)
+"""When the daily backfill comes."""
+
 STOCKS, COIN = ("AAPL", "MSFT"), "BTC"
 HERE = "/api/v1/enrichment"
 LOST, CROSSED = 5, 8
@@ -107,10 +114,11 @@ class Day:
 
 @pytest.fixture(scope="module")
 def day(server: Server) -> Iterator[Day]:
-    with server.database() as url, DatabaseService(url) as service, client(url) as api:
+    with server.database() as url, DatabaseService(url) as service, client(url) as api, ExitStack() as stack:
         wares = shelf(sessions.calendar(service, "XNYS"))
         track(service, [Instrument(symbol) for symbol in STOCKS], [Timeframe.D1], START)
         track(service, [Instrument(COIN, AssetClass.CRYPTO)], [Timeframe.H1], START)
+        stack.enter_context(leading(service))
         with vendor_side.served(vendor_side.create(wares)) as vendors, worker(url, vendors):
             jobs = {"backfill": done(api, "backfill", symbols=list(STOCKS), start=START.isoformat())}
             wares.restated = True
@@ -120,6 +128,13 @@ def day(server: Server) -> Iterator[Day]:
             calls = httpx.get(f"{vendors}/vendor-side/calls").json()
         health_run(service)
         yield Day(service, api, jobs, calls)
+
+
+def leading(service: DatabaseService) -> AbstractContextManager[Clock]:
+    """A leader of the schedules, of which none comes before the test is over."""
+    off = {"critical_symbols": (), "health_enabled": False}
+    settings = Settings.model_validate({"database_url": service.url, "backfill_schedule_hour": LATER.hour, **off})
+    return ticking(service, settings, timetable(settings))
 
 
 def done(api: TestClient, path: str, **parameters: Any) -> dict[str, Any]:
@@ -269,11 +284,23 @@ def test_the_dashboard_shows_the_last_job_and_what_failed(day: Day) -> None:
     last = day.get("enrichment/history")["jobs"][0]
     assert told["last_job"] == {name: last[name] for name in told["last_job"]}
     assert told["scheduler"]["last_enrichment_time"] == health["last_enrichment_time"] == last["completed_at"]
-    assert told["scheduler"]["running"] is health["scheduler_running"] is False
+    assert told["scheduler"]["running"] is health["scheduler_running"] is True
+    following = f"{LATER:%Y-%m-%dT%H:%M:%S}Z"
+    assert (
+        told["scheduler"]["next_enrichment_time"] == day.get("enrichment/status/AAPL")["next_enrichment"] == following
+    )
+    assert health["config"] == {
+        "enrichment_hour": 1,
+        "enrichment_minute": 30,
+        "enable_daily_enrichment": True,
+        "follows_backfill": True,
+        "max_concurrent_symbols": 3,
+        "paused": False,
+    }
     assert told["job_queue"] == []
     [failed] = told["processing_symbols"]
     assert (failed["symbol"], failed["status"]) == ("NOPE", "failed")
-    assert (health["health_status"], health["failed_symbols"], len(health["issues"])) == ("critical", 1, 2)
+    assert (health["health_status"], health["failed_symbols"], len(health["issues"])) == ("warning", 1, 1)
     for symbol in STOCKS:
         job = day.get(f"enrichment/dashboard/job-status/{symbol}")
         own = next(task for task in day.jobs["enrichment"]["tasks"] if task["symbol"] == symbol)
