@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import polars as pl
+import psycopg
 import pytest
 from polars.testing import assert_frame_equal
 from pydantic import SecretStr
@@ -23,6 +26,7 @@ from barhouse.errors import (
     InvalidParameter,
     InvalidTimeframe,
     ServerUnavailable,
+    UnknownRecord,
     UnknownSymbol,
 )
 from barhouse.features import registry
@@ -151,3 +155,66 @@ def test_importing_barhouse_loads_nothing_until_it_is_asked_for() -> None:
     script = "import sys, barhouse; assert 'polars' not in sys.modules; from barhouse import DatabaseService"
 
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_several_symbols_and_built_bars_are_the_same_either_way(ways: dict[str, Client]) -> None:
+    over_http, direct = ways.values()
+
+    for asked in ({"adjust": "splits"}, {"features": True}, {"as_of": "2026-01-01"}):
+        found = over_http.bars(["ETH", "AAPL"], **asked)
+        assert_frame_equal(found, direct.bars(["ETH", "AAPL"], **asked))
+        assert found.columns[:3] == ["symbol", "asset_class", "time"]
+    assert_frame_equal(over_http.bars("AAPL", "1w"), direct.bars("AAPL", "1w"))
+    assert set(direct.bars("AAPL", "1w")["built_from"]) == {"1d"}
+    assert_frame_equal(
+        over_http.bars(["AAPL"], "1w", resample_from="1d"), direct.bars(["AAPL"], "1w", resample_from="1d")
+    )
+    assert_frame_equal(over_http.quality("AAPL", 30), direct.quality("AAPL", 30))
+
+
+def test_examples_are_true(client: Client) -> None:
+    tried = doctest.DocTestFinder().find(Client, "Client", globs={"client": client})
+    runner = doctest.DocTestRunner()
+    for each in tried:
+        runner.run(each)
+
+    assert (runner.summarize(verbose=False).failed, runner.tries) == (0, 2)
+
+
+def test_a_job_is_asked_for_and_waited_for(ways: dict[str, Client], server: Server) -> None:
+    with server.database() as url, served(create(Settings(database_url=SecretStr(url)))) as address:
+        ends = "UPDATE backfill_state_persistent SET status = 'completed', completed_at = now()"
+        for client in (Client(address), Client(database_url=url)):
+            with client, psycopg.connect(url, autocommit=True) as connection:
+                job = client.trigger("KO", "1d")
+                assert (job["status"], job["total"], client.job(job["job_id"])) == ("queued", 1, job)
+                with pytest.raises(TimeoutError):
+                    client.trigger("KO", "1d", wait=True, timeout=0.1)
+                later = threading.Timer(1, connection.execute, [ends])
+                later.start()
+                assert client.trigger("KO", "1d", wait=True)["status"] == "completed"
+                assert client.jobs().height == 0
+                with pytest.raises(UnknownRecord):
+                    client.job("4711")
+
+
+def test_changes_come_as_they_happen_and_as_they_were_missed(server: Server) -> None:
+    bar = "INSERT INTO market_data (symbol, asset_class, timeframe, time, open, high, low, close, volume, source) "
+    with (
+        server.database() as url,
+        served(create(Settings(database_url=SecretStr(url)))) as address,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute(f"{bar} VALUES ('KO', 'stock', '1d', '2024-01-02', 1, 1, 1, 1, 1, 'yahoo')")
+        for number, client in enumerate((Client(address), Client(database_url=url)), 3):
+            with client:
+                told = "VALUES ('KO', 'stock', '1d', %s, 1, 1, 1, 1, 1, 'yahoo')"
+                later = threading.Timer(3, connection.execute, [bar + told, [f"2024-01-0{number}"]])
+                later.start()
+                first = next(client.stream("KO"))
+                connection.execute(bar + told, [f"2024-01-1{number + 2}"])
+                missed = next(client.stream("KO", seen=first["id"]))
+                assert (first["event"], first["symbol"], first["time"].day) == ("bar", "KO", number)
+                assert (missed["time"].day, missed["close"], missed["source"]) == (12 + number, 1.0, "yahoo")
+    with pytest.raises(ServerUnavailable):
+        next(Client(f"http://127.0.0.1:{free_port()}").stream("KO"))

@@ -16,16 +16,13 @@ from fastapi.sse import format_sse_event
 from barhouse.api.following import HEARTBEAT, RETRY
 from barhouse.errors import DatabaseUnavailable
 from barhouse.flow import streaming
+from barhouse.flow.streaming import LOOK, PAGE
 from barhouse.model import Series
 from barhouse.store.changes import Key, Position
 from barhouse.store.postgres import Database
 
 log = structlog.get_logger()
 
-LOOK = 1.0
-"""Seconds between two looks at the series that are listened to."""
-PAGE = 500
-"""Changes that a listener who is behind reads at a time."""
 HELD = 5_000
 """Changes of one look that are held for all listeners; of more, each reads those of its own."""
 

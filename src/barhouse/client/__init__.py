@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
 
 import polars as pl
 
-from barhouse.client.asked import CORRECTIONS, INSTANTS, SERIES, Adjusting, Asked, Reader, Session, When
+from barhouse.client.asked import (
+    CORRECTIONS,
+    INSTANTS,
+    JOBS,
+    QUALITY,
+    SERIES,
+    Adjusting,
+    Asked,
+    Reader,
+    Session,
+    When,
+)
 from barhouse.client.served import Served
 from barhouse.client.stored import Stored
 from barhouse.config import settings
@@ -16,7 +29,10 @@ from barhouse.features import registry
 from barhouse.model import Adjust, Span, moment
 from barhouse.store.reading import ALL_TIME
 
-__all__ = ["CORRECTIONS", "SERIES", "Client"]
+__all__ = ["CORRECTIONS", "JOBS", "QUALITY", "SERIES", "Client"]
+
+POLL = 2.0
+"""Seconds between two looks at a job that is waited for."""
 
 
 class Client:
@@ -37,7 +53,7 @@ class Client:
 
     def bars(
         self,
-        symbol: str,
+        symbol: str | Sequence[str],
         timeframe: str = "1d",
         start: When = None,
         end: When = None,
@@ -49,15 +65,23 @@ class Client:
         session: Session = "regular",
         adjust: Adjusting = "none",
         as_of: When = None,
+        resample_from: str | None = None,
     ) -> pl.DataFrame:
         """All bars from `start` to before `end`, as traded, oldest first; with `features` their 22 columns beside.
 
         A bare date is 00:00Z. `session="all"` gives the bars outside the regular session too. `adjust="splits"` gives
         prices and volumes in today's shares, `"all"` takes dividends out of the prices as well. `as_of` gives what
-        was known at that instant.
+        was known at that instant. Of several symbols the bars come one symbol after the other, with `symbol` and
+        `asset_class` in front; `"*"` among them alone is all that have such bars. Bars of a timeframe that is not
+        stored are built from shorter ones, those of `resample_from` where that is told; `built_from` says so.
+
+        >>> client.bars("AAPL", start="2012-01-03", end="2012-01-05")["close"].to_list()
+        [411.23, 413.44]
+        >>> client.bars(["AAPL", "ETH"], start="2013-03-01").select("symbol", "close").rows()
+        [('AAPL', 430.47), ('ETH', 3500.0)]
         """
         asked = Asked(
-            symbol,
+            symbol if isinstance(symbol, str) else tuple(symbol),
             timeframe,
             _span(start, end),
             asset_class,
@@ -66,6 +90,7 @@ class Client:
             min_quality=min_quality,
             adjust=Adjust.of(adjust),
             as_of=_moment(as_of),
+            resample_from=resample_from,
         )
         return self._reader.bars(asked, features=features)
 
@@ -103,6 +128,58 @@ class Client:
         }
         return pl.DataFrame(columns, schema=CORRECTIONS)
 
+    def quality(self, symbol: str, days: int = 7, *, asset_class: str | None = None) -> pl.DataFrame:
+        """How good the data of a symbol were in the last days, a row a day, newest first (`QUALITY`)."""
+        rows = list(self._reader.quality(symbol, days, asset_class))
+        return pl.DataFrame([{name: row[name] for name in QUALITY} for row in rows], schema=QUALITY)
+
+    def jobs(self, limit: int = 20) -> pl.DataFrame:
+        """How the latest backfills stand, a row a job, newest first (`JOBS`)."""
+        rows = [_parsed(row) for row in self._reader.jobs(limit)]
+        return pl.DataFrame([{name: row[name] for name in JOBS} for row in rows], schema=JOBS)
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """How one job stands, by the names of `JOBS`; UnknownRecord for an id that nobody knows."""
+        row = _parsed(self._reader.job(job_id))
+        return {name: row[name] for name in JOBS}
+
+    def trigger(
+        self,
+        symbols: str | Sequence[str] = (),
+        timeframes: str | Sequence[str] = (),
+        *,
+        asset_class: str | None = None,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:
+        """The job that brings series up to date, as `job` tells it: all that is tracked if nothing is named.
+
+        With `wait` it is through when this returns, unless it takes longer than `timeout` seconds: TimeoutError.
+        """
+        job_id = self._reader.trigger(_several(symbols), _several(timeframes), asset_class)
+        until = time.monotonic() + (math.inf if timeout is None else timeout)
+        while (job := self.job(job_id))["status"] in ("queued", "in_progress") and wait:
+            if time.monotonic() > until:
+                raise TimeoutError(f"Job {job_id} is not through after {timeout:g} s; it goes on")
+            time.sleep(POLL)
+        return job
+
+    def stream(
+        self,
+        symbols: str | Sequence[str],
+        timeframes: str | Sequence[str] = "1d",
+        *,
+        asset_class: str | None = None,
+        seen: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """What changes in the bars of some symbols from now on, or since the event whose `id` was `seen` last.
+
+        `event` is `bar`, `correction` or `removed`; each change comes once, also where the line broke meanwhile.
+        """
+        told: dict[str, Any] = {"symbols": _several(symbols), "timeframe": _several(timeframes)}
+        told |= {} if asset_class is None else {"asset_class": asset_class}
+        return map(_parsed, self._reader.stream(told, seen))
+
     def symbols(self) -> pl.DataFrame:
         """What is kept, a row a series: how many bars from when to when, how good, how new (`SERIES`)."""
         rows = [_parsed(row) for row in self._reader.series()]
@@ -127,6 +204,10 @@ def _key() -> str | None:
     """The key of the settings."""
     known = settings().api_key
     return known.get_secret_value() if known else None
+
+
+def _several(told: str | Sequence[str]) -> list[str]:
+    return [told] if isinstance(told, str) else list(told)
 
 
 def _span(start: When, end: When) -> Span:

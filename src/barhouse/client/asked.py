@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
@@ -48,14 +48,46 @@ CORRECTIONS: Schema = {
 }
 """The columns of `Client.corrections`; where `source` was corrected, it went from `source` to `corrected_by`."""
 
-INSTANTS = {name for name, kind in (SERIES | CORRECTIONS).items() if kind == INSTANT} | {"timestamp"}
+QUALITY: Schema = {
+    "date": pl.Date(),
+    "total_records": pl.Int64(),
+    "validated_records": pl.Int64(),
+    "validation_rate": pl.Float64(),
+    "gaps_detected": pl.Int64(),
+    "anomalies_detected": pl.Int64(),
+    "avg_quality_score": pl.Float64(),
+    "data_completeness": pl.Float64(),
+}
+"""The columns of `Client.quality`: a row a day, newest first."""
+
+JOBS: Schema = {
+    "job_id": pl.String(),
+    "kind": pl.String(),
+    "requested_by": pl.String(),
+    "status": pl.String(),
+    "created_at": INSTANT,
+    "started_at": INSTANT,
+    "completed_at": INSTANT,
+    "total": pl.Int64(),
+    "queued": pl.Int64(),
+    "running": pl.Int64(),
+    "successful": pl.Int64(),
+    "failed": pl.Int64(),
+    "retried": pl.Int64(),
+    "records_inserted": pl.Int64(),
+    "progress": pl.Float64(),
+}
+"""The columns of `Client.jobs`: how each stands; `total` and what follows count series, `progress` is in percent."""
+
+_KINDS = SERIES | CORRECTIONS | JOBS
+INSTANTS = {name for name, kind in _KINDS.items() if kind == INSTANT} | {"timestamp", "time", "at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which bars somebody wants."""
+    """Which bars somebody wants: of one symbol, or of several."""
 
-    symbol: str
+    symbol: str | tuple[str, ...]
     timeframe: str
     span: Span
     asset_class: str | None
@@ -64,6 +96,7 @@ class Asked:
     min_quality: float = 0.0
     adjust: Adjust = Adjust.NONE
     as_of: datetime | None = None
+    resample_from: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_quality <= 1:
@@ -75,6 +108,11 @@ class Reader(Protocol):
 
     def bars(self, asked: Asked, *, features: bool) -> pl.DataFrame: ...
     def corrections(self, symbol: str, asked: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]: ...
+    def quality(self, symbol: str, days: int, asset_class: str | None) -> Iterable[Mapping[str, Any]]: ...
     def series(self) -> Iterable[Mapping[str, Any]]: ...
+    def jobs(self, limit: int) -> Iterable[Mapping[str, Any]]: ...
+    def job(self, job_id: str) -> Mapping[str, Any]: ...
+    def trigger(self, symbols: Sequence[str], timeframes: Sequence[str], asset_class: str | None) -> str: ...
+    def stream(self, told: Mapping[str, Any], seen: str | None) -> Iterator[Mapping[str, Any]]: ...
     def status(self) -> Mapping[str, Any]: ...
     def close(self) -> None: ...

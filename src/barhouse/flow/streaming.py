@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,10 @@ from barhouse.store.postgres import Database
 
 KINDS = ("bar", "correction", "removed")
 """What can happen to a bar, by its number in `changes.sql`."""
+LOOK = 1.0
+"""Seconds between two looks at series that are followed."""
+PAGE = 500
+"""Changes that are read at a time."""
 BAR = ("open", "high", "low", "close", "volume", "source", "validated", "quality_score", "extended")
 Change = dict[str, Any]
 
@@ -43,6 +48,26 @@ def news(db: Database, keys: Collection[Key], position: Position, limit: int) ->
 def _coded(change: Change) -> tuple[str, ...]:
     """Where a change bears the number of a source."""
     return ("old_value", "new_value") if change["field"] == "source" else ("source",)
+
+
+def followed_up(db: Database, keys: Collection[Key], seen: str | None) -> Iterator[tuple[Position, Change]]:
+    """Each change of these series from now on, or behind what was `seen`, with the position behind it; for ever."""
+    position = Position.of(seen) if seen else None
+    while True:
+        at = now(db)
+        if position is None and at is not None:
+            position = Position(at, at)
+        if position is None or at is None or (position.is_whole and at <= position.after):
+            time.sleep(LOOK)
+            continue
+        position = Position(position.after, at) if position.is_whole else position
+        found = news(db, keys, position, PAGE)
+        for change in found:
+            position = position.behind(change)
+            yield position, change
+        if len(found) < PAGE:
+            position = Position(position.until, position.until)
+            time.sleep(LOOK)
 
 
 def told(change: Change, series: Series) -> dict[str, Any]:
