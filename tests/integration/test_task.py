@@ -28,6 +28,7 @@ from barhouse.store import executions
 from barhouse.store.executions import State
 from barhouse.store.jobs import Kind, book
 from barhouse.store.postgres import Database
+from barhouse.store.runs import get_scheduler_execution_history
 
 YEAR = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 1, 1, tzinfo=UTC))
 SYMBOLS = ("AAPL", "IBM", "MSFT")
@@ -149,6 +150,27 @@ def test_a_failure_that_two_jobs_share_counts_once(db: Database) -> None:
         counted = connection.execute("SELECT symbol, consecutive_failures FROM symbol_failure_tracking ORDER BY 1")
         assert counted.fetchall() == [("AAPL", 1), ("IBM", 0), ("MSFT", 0)]
     assert [jobs.job(db, each["job_id"])["status"] for each in (first, second)] == ["failed", "failed"]
+
+
+def test_the_records_of_a_run_are_those_of_all_workers_that_were_at_a_series(db: Database) -> None:
+    job = job_of(db)
+    execution = UUID(next(task["execution_id"] for task in job["tasks"] if task["symbol"] == "AAPL"))
+    with db.transaction() as connection:
+        executions.claim(connection, [execution], owner="dead")
+    with db.transaction() as connection:
+        connection.execute(
+            "INSERT INTO enrichment_fetch_log (symbol, asset_class, timeframe, source, records_fetched, success, "
+            "job_id) VALUES ('AAPL', 'stock', '1d', 'polygon', 1000, true, %s)",
+            [job["job_id"]],
+        )
+        connection.execute("UPDATE backfill_state_persistent SET lease_expires_at = now() WHERE owner = 'dead'")
+    with vendor_side.running() as vendors:
+        performed(db, {"polygon": Polygon(vendors, "k")}, *(task["execution_id"] for task in job["tasks"]))
+
+    ended = jobs.job(db, job["job_id"])
+    [run] = get_scheduler_execution_history(db)["executions"]
+    assert (ended["status"], ended["retried"]) == ("completed", 1)
+    assert run["total_records_processed"] == 1000 + ended["records_inserted"]
 
 
 def test_series_start_apart_and_no_more_at_once_than_allowed_even_when_that_changes() -> None:

@@ -132,6 +132,10 @@ def test_another_worker_takes_over_from_a_killed_one_and_nothing_is_read_twice(s
     assert asked(service, "SELECT count(*) FROM bar") == [{"count": 3 * BARS}]
     fetches = asked(service, "SELECT symbol FROM enrichment_fetch_log WHERE records_inserted > 0 ORDER BY symbol")
     assert [each["symbol"] for each in fetches] == ["AAPL", "IBM", "MSFT"]
+    [run] = service.get_scheduler_execution_history()["executions"]
+    assert asked(service, "SELECT sum(records_fetched) FROM enrichment_fetch_log WHERE success") == [
+        {"sum": run["total_records_processed"]}
+    ]
 
 
 def test_a_worker_that_is_told_to_stop_gives_its_tasks_back(service: DatabaseService) -> None:

@@ -131,7 +131,8 @@ WHERE succeeded IS NOT NULL
 GROUP BY symbol, asset_class;
 
 -- name: book
--- What the runs of jobs have come to; a symbol has failed when one of its series has.
+-- What the runs of jobs have come to; a symbol has failed when one of its series has. Records are those of all workers
+-- that were at a series, one after the other.
 WITH symbols AS (
     SELECT j.run_id, s.symbol, bool_and(s.status IN ('completed', 'failed')) AS through,
            bool_or(s.status = 'failed') AS failed, max(s.completed_at) AS ended_at,
@@ -150,8 +151,13 @@ WITH symbols AS (
 )
 UPDATE scheduler_execution_log r
 SET successful_symbols = t.successful, failed_symbols = t.failed,
-    total_records_processed = coalesce((SELECT sum(records_processed) FROM symbol_computation_status c
-                                        WHERE c.execution_id = r.execution_id), 0),
+    total_records_processed = coalesce((
+        SELECT sum(f.records_fetched)
+        FROM job_task w
+        JOIN backfill_state_persistent e USING (execution_id)
+        JOIN enrichment_fetch_log f ON (f.symbol, f.asset_class, f.timeframe) = (e.symbol, e.asset_class, e.timeframe)
+         AND f.created_at >= e.started_at AND f.job_id = w.job_id
+        WHERE w.job_id = j.job_id AND f.success), 0),
     status = CASE WHEN NOT t.ended THEN 'running'
                   WHEN t.failed = 0 THEN 'completed'
                   WHEN t.successful = 0 THEN 'failed'
