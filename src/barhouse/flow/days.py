@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import polars as pl
 from psycopg import Connection
@@ -17,22 +18,42 @@ DAY = ["instrument", "date"]
 FIVE = ("open", "high", "low", "close", "volume")
 
 
-def keep(db: Database, connection: Connection, seen: Seen) -> None:
+@dataclass(frozen=True, slots=True)
+class Days:
+    """What is known of the days of a group before anybody knows what is wrong on them."""
+
+    counted: pl.DataFrame
+    """How much there is and ought to be of each day (`COUNTED`)."""
+    known: pl.DataFrame
+    """The figures that were written down (`quality.DAYS`), by instrument and date."""
+
+
+def begun(db: Database, seen: Seen) -> Days:
+    """Count the days of a group, and read what is known of them."""
+    return Days(_counted(seen), quality.known_days(db, list(seen.group.instruments)).sort(DAY))
+
+
+def keep(connection: Connection, seen: Seen, begun: Days) -> None:
     """Write down the daily figures of a group that differ from those that are known, and drop those of no day."""
-    days = figures(seen, quality.causes(connection, list(seen.group.instruments)))
-    known = quality.known_days(db, list(seen.group.instruments)).sort(DAY)
+    days = figures(seen, begun.counted, quality.causes(connection, list(seen.group.instruments)))
+    known = begun.known
     if days.equals(known):
         return
     quality.keep_days(connection, days.join(known, on=list(DAYS), how="anti", nulls_equal=True))
     quality.drop_days(connection, known.join(days, on=DAY, how="anti").select(DAY))
 
 
-def figures(seen: Seen, causes: pl.DataFrame) -> pl.DataFrame:
-    """The figures of each day on which a bar is expected (`quality.DAYS`); `causes` is what is wrong (`CAUSES`)."""
-    counted = [part for timeframe in seen.bars for part in _of_timeframe(seen, timeframe)]
-    day = pl.concat([pl.DataFrame(schema=COUNTED), *counted], how="diagonal_relaxed").lazy().group_by(DAY).sum()
+def _counted(seen: Seen) -> pl.DataFrame:
+    """What is counted of each day on which a bar is expected (`COUNTED`), all timeframes together."""
+    parts = [part for timeframe in seen.bars for part in _of_timeframe(seen, timeframe)]
+    every = pl.concat([pl.DataFrame(schema=COUNTED), *parts], how="diagonal_relaxed")
+    return every.lazy().group_by(DAY).sum().filter(pl.col("expected") > 0).collect()
+
+
+def figures(seen: Seen, counted: pl.DataFrame, causes: pl.DataFrame) -> pl.DataFrame:
+    """The figures of the days that were counted (`quality.DAYS`); `causes` is what is wrong (`CAUSES`)."""
     return (
-        day.filter(pl.col("expected") > 0)
+        counted.lazy()
         .join(_wrong(seen, causes).lazy(), on=DAY, how="left")
         .select(
             *DAY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -93,9 +94,11 @@ def _judge(
         anomalies.take_turns(connection)
         read = seen(db, connection, group)
         judged = group.timeframes if only is None else [only]
-        told = found(read, judged, looks, now)
+        with ThreadPoolExecutor(1) as beside:
+            counting = beside.submit(days.begun, db, read)
+            told = found(read, judged, looks, now)
         kinds = [FAILED, *(kind for look in looks for kind in KINDS[look])]
         rows = pl.concat(causes.of(look, frame) for look, frame in told.items())
         anomalies.reconcile(connection, rows, checked=Checked(list(group.instruments), judged, kinds))
         findings.add(told, group.instruments.values())
-        days.keep(db, connection, read)
+        days.keep(connection, read, counting.result())
