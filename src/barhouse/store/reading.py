@@ -40,6 +40,7 @@ VERDICT: Schema = {
     "flags": pl.String(),
 }
 COIN: Schema = {"quote_volume": EXTRAS["quote_volume"], **INPUTS}
+TURNOVER: Schema = {"quote_volume": EXTRAS["quote_volume"], "taker_buy_volume": INPUTS["taker_buy_volume"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Selection:
     """Whether bars outside the regular session are wanted too."""
     forming: bool = False
     """Whether a bar is wanted too that was still forming when it was read; never in a read `as_of` an instant."""
+    traded: bool = False
+    """Whether only what was traded is wanted, without where it comes from and how good it is."""
     features: tuple[str, ...] = ()
     adjust: Adjust = Adjust.NONE
     """Which corporate actions prices and volumes are adjusted for."""
@@ -69,6 +72,8 @@ class Selection:
         outside: Schema = {"extended": pl.Boolean()} if self.extended else {}
         forming: Schema = {"forming": pl.Boolean()} if self.forming else {}
         built: Schema = {"built_from": pl.String()} if self.finer else {}
+        if self.traded:
+            return {**MEASURED, **forming, **(TURNOVER if coin else {})}
         return {**MEASURED, **VERDICT, **built, **outside, **forming, **(COIN if coin else {})}
 
     @property

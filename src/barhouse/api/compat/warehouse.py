@@ -48,10 +48,11 @@ class WarehouseShelf:
         of = self._known.get((symbol, asset_class))
         if of is None or not self._reaches(of, timeframe, end):
             return None
-        selection = Selection(Series(of, timeframe), Span(start, max(start, end)), extended=True, forming=True)
+        series, span = Series(of, timeframe), Span(start, max(start, end))
+        selection = Selection(series, span, extended=True, forming=True, traded=True)
         if most is not None and most < 0:
-            return self._current(reads.newest(self._db, selection, -most), selection.series)
-        return self._current(reads.bars(self._db, selection, sys.maxsize if most is None else most), selection.series)
+            return self._current(reads.newest(self._db, selection, -most), series)
+        return self._current(reads.bars(self._db, selection, sys.maxsize if most is None else most), series)
 
     def splits(self, symbols: Collection[str]) -> pl.DataFrame:
         """The splits that count."""
