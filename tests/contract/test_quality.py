@@ -97,6 +97,10 @@ def test_the_latest_fetches_are_told(db: Database, api: TestClient) -> None:
         "records_inserted": 0,
         "response_time_ms": 0.0,
         "success": True,
+        "error_class": None,
+        "quality_score": None,
+        "compared_with": None,
+        "compared_score": None,
     }
 
 
