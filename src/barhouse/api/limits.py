@@ -52,6 +52,7 @@ class Limits:
     def __init__(self, settle: Settle) -> None:
         self._ask = settle
         self._purses: dict[str, Purse] = {}
+        self._due: set[Purse] = set()
         self._together: Together[Purse] = Together(self._settle)
 
     async def take(self, subject: str, most: int) -> tuple[bool, Purse]:
@@ -69,8 +70,9 @@ class Limits:
         """Give back what was not used, and take anew for those who called lately."""
         now = time.monotonic()
         self._purses = {name: each for name, each in self._purses.items() if each.calls or now - each.called < WINDOW}
-        if held := [each for each in self._purses.values() if each.calls]:
-            await self._together.asked(held)
+        self._due = {each for each in self._purses.values() if each.calls}
+        if self._due:
+            await self._together.asked(self._due)
 
     async def leave(self) -> None:
         """Give everything back."""
@@ -79,7 +81,11 @@ class Limits:
         await self.renew()
 
     async def _settle(self, purses: set[Purse]) -> None:
-        asked = {purse.subject: purse for purse in purses}
+        # A purse that was filled a moment ago is left to those who waited for it
+        asked = {purse.subject: purse for purse in purses if not purse.calls or purse in self._due}
+        self._due = set()
+        if not asked:
+            return
         wishes = [_wish(purse) for purse in asked.values()]
         wanted = {wish.subject for wish in wishes if wish.wanted}
         granted = await self._ask(wishes)
