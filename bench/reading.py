@@ -30,6 +30,30 @@ BARS = 100_000
 PAGE = 50_000
 CONNECTIONS = 16
 SECONDS = 3.0
+TEN, OF = 10, 50
+"""Symbols that are asked for, of so many."""
+YEARS = 2_520
+"""Days in ten years."""
+CROSSED = """
+WITH named AS (
+    INSERT INTO instrument (symbol, asset_class, exchange)
+    SELECT unnest(%(names)s::text[]), 'stock', 'XNYS' RETURNING id
+), listed AS (
+    INSERT INTO series (instrument, timeframe, revision, revised_at, bars) SELECT id, 7, 1, now(), %(days)s FROM named
+)
+INSERT INTO bar (instrument, timeframe, time, open, high, low, close, volume, validated, quality_score, extended,
+                 forming)
+SELECT id, 7, '2010-01-01Z'::timestamptz + day * interval '1 day', 100 + day, 101 + day, 99 + day, 100.5 + day,
+       1e6 + day, true, 1, false, false
+FROM named, generate_series(1, %(days)s) AS day
+"""
+BARE = b"""
+SELECT i.symbol, i.asset_class, bar.time, bar.open, bar.high, bar.low, bar.close, bar.volume, bar.vwap, bar.trades,
+       bar.source, bar.validated, bar.quality_score, bar.flags
+FROM bar JOIN instrument i ON i.id = bar.instrument
+WHERE i.symbol = ANY ($1::text[]) AND bar.timeframe = 7 AND NOT bar.forming
+ORDER BY bar.instrument, bar.time
+"""
 PATIENCE = 60.0
 
 
@@ -48,6 +72,14 @@ def read_json() -> Figure:
         mine, top, ratio = in_turn(lambda: _pages(web), lambda: _query(db))
         size = sum(map(len, _pages(web)))
         return Figure("read_json", mine * 1000, "ms", top * 1000, 1 / ratio, {"megabytes": size / 1e6})
+
+
+@figure
+def cross_section() -> Figure:
+    """Ten years of ten symbols' days in one Arrow answer at a client, beside the bare ADBC query; aim: 1.5 times."""
+    with _crossed() as db, serving(db, "barhouse.api.app:create") as address, Client(address) as client:
+        mine, top, ratio = in_turn(lambda: _ten(client), lambda: _ten_bare(db))
+        return Figure("cross_section", mine * 1000, "ms", top * 1000, 1 / ratio, {"bars": TEN * YEARS})
 
 
 @figure
@@ -95,6 +127,18 @@ def _filled() -> Iterator[Database]:
 
 
 @contextmanager
+def _crossed() -> Iterator[Database]:
+    """A warehouse with ten years of ten symbols' days, which lie between those of forty others."""
+    with warehouse() as db:
+        names = [f"CROSS{number:02}" for number in range(OF)]
+        with db.transaction() as connection:
+            connection.execute(CROSSED, {"names": names, "days": YEARS})
+        with db.connection() as connection:
+            connection.execute("VACUUM ANALYZE bar")
+        yield db
+
+
+@contextmanager
 def serving(db: Database, factory: str) -> Iterator[str]:
     """An app in a process of its own, as its base URL."""
     with socket.socket() as probe:
@@ -131,6 +175,16 @@ def _query(db: Database) -> None:
     """The query alone, by ADBC, as a frame."""
     selection = Selection(Series(instruments.find(db, "BENCH00"), Timeframe.M1))
     assert db.frame(reading.statement(selection), reading.parameters(selection, BARS)).height == BARS
+
+
+def _ten(client: Client) -> None:
+    assert client.bars([f"CROSS{number:02}" for number in range(0, OF, OF // TEN)]).height == TEN * YEARS
+
+
+def _ten_bare(db: Database) -> None:
+    """The query alone, by ADBC, as a frame."""
+    names = [f"CROSS{number:02}" for number in range(0, OF, OF // TEN)]
+    assert db.frame(BARE, [names]).height == TEN * YEARS
 
 
 def _pages(web: httpx.Client) -> list[bytes]:

@@ -11,7 +11,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from barhouse.cli.options import Adjusting, AsOf, Class, DataDir, Features, OneTimeframe, Symbol, configured
+from barhouse.cli.options import (
+    Adjusting,
+    AsOf,
+    Class,
+    DataDir,
+    Features,
+    OneTimeframe,
+    ResampleFrom,
+    Symbol,
+    configured,
+)
 from barhouse.cli.selecting import selected
 from barhouse.cli.tables import listing, number, shown
 from barhouse.flow.reads import newest
@@ -32,6 +42,7 @@ def bars(
     features: Features = False,
     adjust: Adjusting = Adjust.NONE,
     as_of: AsOf = None,
+    resample_from: ResampleFrom = None,
     asset: Class = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -40,7 +51,16 @@ def bars(
     Example: [bold]barhouse bars AAPL --last 20 --features[/]
     """
     with opened(configured(data_dir)) as db:
-        wanted = selected(db, symbol, timeframe, asset, with_features=features, adjust=adjust, as_of=as_of)
+        wanted = selected(
+            db,
+            symbol,
+            timeframe,
+            asset,
+            with_features=features,
+            adjust=adjust,
+            as_of=as_of,
+            resample_from=resample_from,
+        )
         found = newest(db, wanted, last)
     console = Console()
     console.print(_title(wanted))
@@ -79,7 +99,8 @@ def _title(wanted: Selection) -> str:
     adjusted = "" if wanted.adjust is Adjust.NONE else f", adjusted for {ADJUSTED[wanted.adjust]}"
     then = f", as known at {instant(wanted.as_of)}" if wanted.as_of else ""
     kind = wanted.series.instrument.asset_class
-    return f"[bold]{shown(str(wanted.series))}[/] [dim]{kind}, times in UTC{adjusted}{then}[/]"
+    built = f", built from {wanted.finer} bars" if wanted.finer else ""
+    return f"[bold]{shown(str(wanted.series))}[/] [dim]{kind}, times in UTC{adjusted}{then}{built}[/]"
 
 
 def _stamp(moment: datetime, wanted: Selection) -> str:

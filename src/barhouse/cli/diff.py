@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.options import Class, DataDir, OneTimeframe, Symbol, configured
-from barhouse.cli.selecting import selected
+from barhouse.cli.selecting import stored
 from barhouse.cli.tables import exact, listing, shown
 from barhouse.flow.rewritten import diff
 from barhouse.flow.warehouse import opened
@@ -36,7 +36,7 @@ def diff_(
     """
     then = moment(since)
     with opened(configured(data_dir)) as db:
-        series = selected(db, symbol, timeframe, asset).series
+        series = stored(db, symbol, timeframe, asset)
         found = diff(db, series, then)
     console = Console()
     console.print(f"[bold]{shown(str(series))}[/] [dim]since {instant(then)}[/]", highlight=False)

@@ -14,7 +14,19 @@ import pyarrow.parquet as pq
 import typer
 from rich.console import Console
 
-from barhouse.cli.options import Adjusting, AsOf, Class, DataDir, Features, From, OneTimeframe, Symbol, To, configured
+from barhouse.cli.options import (
+    Adjusting,
+    AsOf,
+    Class,
+    DataDir,
+    Features,
+    From,
+    OneTimeframe,
+    ResampleFrom,
+    Symbol,
+    To,
+    configured,
+)
 from barhouse.cli.selecting import selected
 from barhouse.errors import RequestError
 from barhouse.flow.reads import pages
@@ -60,6 +72,7 @@ def export(
     extended: Annotated[bool, typer.Option(help="Also bars outside the regular session.")] = False,
     adjust: Adjusting = Adjust.NONE,
     as_of: AsOf = None,
+    resample_from: ResampleFrom = None,
     asset: Class = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -83,6 +96,7 @@ def export(
             extended=extended,
             adjust=adjust,
             as_of=as_of,
+            resample_from=resample_from,
         )
         rows = _written(db, wanted, out, chosen)
     if out != STDOUT:

@@ -34,6 +34,12 @@ Adjusting = Annotated[
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="INSTANT", help="What was known then: 2024-01-31T14:30Z, in UTC.")
 ]
+ResampleFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--resample-from", metavar="TIMEFRAME", help="Build from these shorter bars; usually if none is stored."
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps the bars.", show_default=False)
 ]

@@ -7,6 +7,7 @@ from datetime import datetime
 from barhouse import features
 from barhouse.cli.options import asset_class
 from barhouse.errors import RequestError
+from barhouse.flow import resample
 from barhouse.flow.instruments import find
 from barhouse.model import Adjust, AssetClass, Series, Span, Timeframe, moment
 from barhouse.store import instruments
@@ -25,16 +26,30 @@ def selected(
     extended: bool = False,
     adjust: Adjust = Adjust.NONE,
     as_of: str | None = None,
+    resample_from: str | None = None,
 ) -> Selection:
-    """The stored bars of a symbol; UnknownSymbol (404), or RequestError where there are only other timeframes."""
-    series = _stored(db, symbol, Timeframe.of(timeframe), asset)
+    """The bars of a symbol, built from shorter ones where that is told or none are stored.
+
+    UnknownSymbol (404), or RequestError where there are none of which such bars could be built.
+    """
+    series = Series(find(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+    finer = resample.finer(db, series, Timeframe.of(resample_from) if resample_from else None)
+    _see_that_some_are_kept(db, symbol, series if finer is None else Series(series.instrument, finer))
     names = _features(series.instrument.asset_class) if with_features else ()
     then = moment(as_of) if as_of else None
-    return Selection(series, _span(*bounds), extended=extended, features=names, adjust=adjust, as_of=then)
+    span = _span(*bounds)
+    return Selection(series, span, extended=extended, features=names, adjust=adjust, as_of=then, finer=finer)
 
 
-def _stored(db: Database, symbol: str, timeframe: Timeframe, asset: str | None) -> Series:
-    instrument = find(db, symbol, asset_class(asset))
+def stored(db: Database, symbol: str, timeframe: str, asset: str | None) -> Series:
+    """A series of which bars are stored; UnknownSymbol (404), or RequestError where there are only others."""
+    series = Series(find(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+    _see_that_some_are_kept(db, symbol, series)
+    return series
+
+
+def _see_that_some_are_kept(db: Database, symbol: str, series: Series) -> None:
+    instrument, timeframe = series.instrument, series.timeframe
     with db.connection() as connection:
         rows = instruments.described(connection)
     known = (instrument.symbol, instrument.asset_class)
@@ -42,7 +57,6 @@ def _stored(db: Database, symbol: str, timeframe: Timeframe, asset: str | None) 
     if timeframe not in kept:
         there = f"; there are {', '.join(sorted(kept))}" if kept else f"; `barhouse backfill {symbol}` brings them"
         raise RequestError(f"No bars of {instrument} in {timeframe} are stored{there}")
-    return Series(instrument, timeframe)
 
 
 def _features(asset: AssetClass) -> tuple[str, ...]:

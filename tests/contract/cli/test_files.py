@@ -249,6 +249,18 @@ def test_a_timeframe_that_is_not_stored_names_those_that_are(barhouse: Barhouse)
     assert "there are 1d" in told.stderr
 
 
+@pytest.mark.usefixtures("acme")
+def test_longer_bars_are_built_from_those_that_are_stored(barhouse: Barhouse) -> None:
+    shown = barhouse("bars", "ACME", "-t", "1w").stdout.splitlines()
+    written = barhouse("export", "ACME", "-t", "1w", "--resample-from", "1d").stdout.splitlines()
+    refused = barhouse("bars", "ACME", "-t", "1d", "--resample-from", "1w")
+
+    assert shown[0].endswith("built from 1d bars")
+    assert shown[2].split()[0] == written[1][:10] == "2024-03-04"
+    assert "built_from" in written[0]
+    assert refused.exit_code == 2
+
+
 LONDON = "date,open,high,low,close,volume\n" + "".join(f"2022-05-{day},14,15,13,14,{day}\n" for day in (27, 30, 31))
 
 
