@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from barhouse.api.compat import Shelf, Shelves
 from barhouse.api.compat.polygon import aggregates, reference
@@ -16,6 +16,11 @@ from barhouse.api.compat.windows import NotKept
 
 MOST = 50_000
 """Base aggregates that the vendor reads for one answer."""
+
+Ticker = Annotated[str, Path(description="As Polygon writes it: AAPL, BRK.B, X:BTCUSD.", examples=["AAPL"])]
+Multiplier = Annotated[str, Path(description="How many of `timespan` make a bar.", examples=["1"])]
+Timespan = Annotated[str, Path(description="minute, hour, day, week, month, quarter or year.", examples=["day"])]
+Edge = Annotated[str, Path(description="A date of New York or epoch milliseconds, included.", examples=["2024-01-31"])]
 
 Door = Callable[[Request], None]
 """Lets a request through, or raises WireError."""
@@ -37,7 +42,9 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
     @routes.get(
         "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}", summary="Bars, as Polygon answers"
     )
-    def bars(request: Request, ticker: str, multiplier: str, timespan: str, start: str, end: str) -> Response:
+    def bars(
+        request: Request, ticker: Ticker, multiplier: Multiplier, timespan: Timespan, start: Edge, end: Edge
+    ) -> Response:
         """Windows of New York's clock, adjusted for splits unless `adjusted=false`, in pages along `next_url`.
 
         `start` and `end` are dates or epoch milliseconds, both included; `sort` and `limit` (of base aggregates) are
@@ -51,7 +58,7 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
         return guarded(request, answer)
 
     @routes.get("/v2/aggs/ticker/{ticker}/prev", summary="The day before today, as Polygon answers")
-    def previous(request: Request, ticker: str) -> Response:
+    def previous(request: Request, ticker: Ticker) -> Response:
         """The last daily bar before today, adjusted for splits unless `adjusted=false`."""
         return guarded(request, lambda shelf: aggregates.previous(request, shelf, ticker))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from barhouse.api.compat import Shelves
 from barhouse.api.compat.windows import NotKept
 from barhouse.api.compat.yahoo import chart
 from barhouse.api.compat.yahoo.ask import WireError, asked
+
+Symbol = Annotated[str, Path(description="As Yahoo writes it: AAPL, BRK-B, BTC-USD.", examples=["AAPL"])]
 
 
 def router(shelves: Shelves, *, forgetful: bool) -> APIRouter:
@@ -18,7 +20,7 @@ def router(shelves: Shelves, *, forgetful: bool) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers")
-    def bars(request: Request, symbol: str) -> Response:
+    def bars(request: Request, symbol: Symbol) -> Response:
         """Bars with their prices in today's shares, the adjusted close of days, and splits and dividends as `events`.
 
         `interval`, `period1` and `period2` (epoch seconds, both included) or `range`, `events=div,splits` and
