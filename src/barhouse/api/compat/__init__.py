@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import polars as pl
 from fastapi import Request
@@ -54,6 +54,16 @@ class FuturesShelf(Shelf, Protocol):
     def inputs(self, symbol: str, name: str) -> pl.DataFrame:
         """What it reports of a coin (`model.INPUTS`) as `time` and `value`, oldest first."""
         ...
+
+
+def parameters(**meanings: str) -> dict[str, Any]:
+    """What OpenAPI is told of parameters that vendors' endpoints read by themselves, refusing them in their words."""
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": meaning}
+            for name, meaning in meanings.items()
+        ]
+    }
 
 
 Shelves: TypeAlias = Callable[[Request], Shelf]

@@ -11,7 +11,7 @@ import orjson
 import polars as pl
 from fastapi import APIRouter, Request, Response
 
-from barhouse.api.compat import FuturesShelf, Shelf, Shelves
+from barhouse.api.compat import FuturesShelf, Shelf, Shelves, parameters
 from barhouse.api.compat.windows import NotKept, Stretch, crypto, epoch, held, instant, paired, windowed
 from barhouse.model import Instrument, Timeframe
 
@@ -30,6 +30,13 @@ _FILTERS = [
     {"filterType": "PRICE_FILTER", "minPrice": "0.00000001", "maxPrice": "1000000.00000000", "tickSize": "0.00000001"},
     {"filterType": "LOT_SIZE", "minQty": "0.00000001", "maxQty": "9000.00000000", "stepSize": "0.00000001"},
 ]
+ASKED = parameters(
+    symbol="The pair: BTCUSDT.",
+    interval="1m to 12h, 1d, 3d, 1w or 1M.",
+    startTime="Epoch milliseconds of the first open; left out, the newest bars come.",
+    endTime="Epoch milliseconds, included; now.",
+    limit="Bars; 500, at most 1000.",
+)
 
 
 class WireError(Exception):
@@ -85,7 +92,7 @@ def router(shelves: Shelves) -> APIRouter:
         """The coins that there are bars of; one whose symbol names no currency is quoted in USDT."""
         return weight.answered(request, lambda: _particulars(shelves(request)))
 
-    @routes.get("/api/v3/klines", summary="Bars, as Binance answers")
+    @routes.get("/api/v3/klines", summary="Bars, as Binance answers", openapi_extra=ASKED)
     def klines(request: Request) -> Response:
         """Bars of the UTC clock: `symbol`, `interval`, `startTime`, `endTime` (both included), `limit` (1000 at most).
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
-from barhouse.api.compat import Shelf, Shelves
+from barhouse.api.compat import Shelf, Shelves, parameters
 from barhouse.api.compat.polygon import aggregates, reference
 from barhouse.api.compat.polygon.wire import WireError
 from barhouse.api.compat.windows import NotKept
@@ -40,7 +40,13 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
             return _response(_refusal("NOT_AUTHORIZED", message=str(ignorance)), 403)
 
     @routes.get(
-        "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}", summary="Bars, as Polygon answers"
+        "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}",
+        summary="Bars, as Polygon answers",
+        openapi_extra=parameters(
+            adjusted="`false` gives prices as traded; else they are in today's shares.",
+            sort="`asc` or `desc`.",
+            limit="Base aggregates of a page: minutes, or days. 5000, at most 50000.",
+        ),
     )
     def bars(
         request: Request, ticker: Ticker, multiplier: Multiplier, timespan: Timespan, start: Edge, end: Edge

@@ -7,19 +7,28 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
-from barhouse.api.compat import Shelves
+from barhouse.api.compat import Shelves, parameters
 from barhouse.api.compat.windows import NotKept
 from barhouse.api.compat.yahoo import chart
 from barhouse.api.compat.yahoo.ask import WireError, asked
 
 Symbol = Annotated[str, Path(description="As Yahoo writes it: AAPL, BRK-B, BTC-USD.", examples=["AAPL"])]
 
+ASKED = parameters(
+    interval="1m to 4h, 1d, 5d, 1wk, 1mo or 3mo; 1d.",
+    period1="The first second, since 1970.",
+    period2="The last second, since 1970; now.",
+    range="Instead of both: 5d, 1mo, 1y, ytd, max and so on, up to now.",
+    events="`div,splits` gives dividends and splits beside the bars.",
+    includePrePost="`true` gives extended hours too.",
+)
+
 
 def router(shelves: Shelves, *, forgetful: bool) -> APIRouter:
     """Yahoo's chart over the shelves of requests; who is `forgetful` refuses what the vendor no longer keeps."""
     routes = APIRouter()
 
-    @routes.get("/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers")
+    @routes.get("/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers", openapi_extra=ASKED)
     def bars(request: Request, symbol: Symbol) -> Response:
         """Bars with their prices in today's shares, the adjusted close of days, and splits and dividends as `events`.
 
