@@ -19,6 +19,7 @@ from barhouse.flow.jobs import Job
 from barhouse.flow.plan import Wanted
 from barhouse.flow.retries import WAITS
 from barhouse.flow.starts import Starts
+from barhouse.flow.sweep import detect_data_anomalies
 from barhouse.flow.task import perform
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Series, Span, Timeframe
@@ -103,6 +104,30 @@ def test_one_that_breaks_fails_alone_and_the_others_are_brought(db: Database) ->
 
     assert len(errors) == 1
     assert states(db, job) == {"AAPL": "completed", "IBM": "failed", "MSFT": "completed"}
+
+
+def test_bars_that_cannot_be_judged_are_kept_and_told_of_until_they_can(db: Database) -> None:
+    with vendor_side.running() as vendors:
+        sources = {"polygon": Polygon(vendors, "k")}
+        job = job_of(db)
+        with db.connection() as connection:
+            connection.execute("ALTER TABLE data_quality_metrics RENAME TO away")
+        performed(db, sources, job["tasks"][0]["execution_id"])
+    told = open_failures(db)
+    with db.connection() as connection:
+        connection.execute("ALTER TABLE away RENAME TO data_quality_metrics")
+    detect_data_anomalies(db)
+
+    assert states(db, job) == dict.fromkeys(SYMBOLS, "completed")
+    assert sorted(told) == sorted(SYMBOLS)
+    assert open_failures(db) == []
+
+
+def open_failures(db: Database) -> list[str]:
+    found = db.frame(
+        b"SELECT symbol FROM data_anomalies WHERE (anomaly_type, resolution_status) = ('failed_check', 'open')"
+    )
+    return found["symbol"].to_list()
 
 
 def test_what_failed_in_passing_is_tried_again_and_what_no_try_can_mend_is_not(db: Database) -> None:

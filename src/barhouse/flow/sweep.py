@@ -74,17 +74,18 @@ def sweep(
             sessions.calendar(db, group.exchange)
         except UnknownCalendar as cause:
             own = [each for each, _ in sized if each.instrument.number in group.instruments]
-            _note(db, [each for each in own if timeframe in (None, each.timeframe)], str(cause), findings)
+            unjudged = [each for each in own if timeframe in (None, each.timeframe)]
+            note(db, unjudged, str(cause))
+            findings.add_failed(unjudged, str(cause))
         else:
             _judge(db, group, looks, timeframe, now or datetime.now(UTC), findings)
     return findings
 
 
-def _note(db: Database, unjudged: Sequence[Series], reason: str, findings: Findings) -> None:
+def note(db: Database, unjudged: Sequence[Series], reason: str) -> None:
     """Tell of series that they cannot be judged; what was known of them stays."""
     with db.transaction() as connection:
         anomalies.raised(connection, causes.of_failures(unjudged, reason))
-    findings.add_failed(unjudged, reason)
 
 
 def _judge(

@@ -14,8 +14,9 @@ from barhouse.flow.plan import Wanted
 from barhouse.flow.retries import WAITS
 from barhouse.flow.run import bring
 from barhouse.flow.starts import Starts
-from barhouse.flow.sweep import sweep
+from barhouse.flow.sweep import note, sweep
 from barhouse.flow.under_way import Task
+from barhouse.model import Series
 from barhouse.sources.base import Source
 from barhouse.store import jobs, queue
 from barhouse.store.postgres import Database
@@ -46,7 +47,16 @@ async def perform(
         log.warning("tasks_parted", tasks=len(tasks), error=f"{type(error).__name__}: {error}")
         outcomes = await _bring(db, sources, tasks[:1], starts, waits)
     if written := [outcome.series for outcome in outcomes if outcome.fetches]:
-        await anyio.to_thread.run_sync(sweep, db, written)
+        await anyio.to_thread.run_sync(_judge, db, written)
+
+
+def _judge(db: Database, written: Sequence[Series]) -> None:
+    """Judge what came. Where that breaks the bars stay, and it is told of them that they could not be judged."""
+    try:
+        sweep(db, written)
+    except Exception as error:
+        log.exception("enrichment_error", series=[str(each) for each in written])
+        note(db, written, f"{type(error).__name__}: {error}")
 
 
 async def _bring(
