@@ -17,6 +17,8 @@ import httpx
 import psycopg
 import pytest
 
+from barhouse.client import Client
+from barhouse.errors import KeyNeeded
 from barhouse.features import registry
 from barhouse.flow import keys
 from barhouse.store.keys import Role, Tier
@@ -76,6 +78,11 @@ def test_two_processes_never_let_more_calls_pass_than_one_limit(database_url: st
         took = time.monotonic() - begun
         late = [each.get(SYMBOLS, headers=hasty) for each in (one, other)]
         beside = [each.get(SYMBOLS, headers=patient) for each in (one, other)]
+        where = str(one.base_url)
+        with Client(where, api_key=bearing(db, "program")["X-API-Key"]) as client:
+            assert client.symbols().is_empty()
+        with Client(where, api_key="wrong") as client, pytest.raises(KeyNeeded):
+            client.symbols()
 
     assert took < 55
     counted = Counter(answer.status_code for answer in answers)
