@@ -30,8 +30,8 @@ VENDORS = {"polygon": POLYGON, "yahoo": YAHOO, "binance": BINANCE}
 
 def shelf() -> FrameShelf:
     """A stock, and a coin that has its prices."""
-    years = (datetime(year, 1, 1, tzinfo=UTC) for year in (2012, 2014))
-    bars = sample().bars("IBM", AssetClass.STOCK, Timeframe.D1, *years)
+    start, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (2012, 2014))
+    bars = sample().bars("IBM", AssetClass.STOCK, Timeframe.D1, start, end)
     assert bars is not None
     return FrameShelf({("IBM", AssetClass.STOCK, Timeframe.D1): bars, ("BTC", AssetClass.CRYPTO, Timeframe.D1): bars})
 

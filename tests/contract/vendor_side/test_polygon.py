@@ -43,7 +43,8 @@ def pages(client: httpx.Client, url: str) -> list[dict[str, Any]]:
 
 def test_an_adjusted_answer_is_the_one_that_the_vendor_gave(shared_data: Path) -> None:
     later = split((date(2000, 6, 21), 2), (date(2005, 2, 28), 2), (date(2014, 6, 9), 7), (date(2020, 8, 31), 4))
-    bars = sample().bars("AAPL", AssetClass.STOCK, Timeframe.D1, *(datetime(y, 1, 1, tzinfo=UTC) for y in (2005, 2006)))
+    start, end = (datetime(year, 1, 1, tzinfo=UTC) for year in (2005, 2006))
+    bars = sample().bars("AAPL", AssetClass.STOCK, Timeframe.D1, start, end)
     assert bars is not None
     shelf = FrameShelf({("AAPL", AssetClass.STOCK, Timeframe.D1): bars}, splits={"AAPL": later})
 
