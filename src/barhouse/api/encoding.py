@@ -30,15 +30,16 @@ class Encoding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, encoded as the caller likes best."""
-        accepted = Headers(scope=scope).get("accept-encoding") if scope["type"] == "http" else None
+        headers = Headers(scope=scope) if scope["type"] == "http" else Headers()
+        accepted, known = headers.get("accept-encoding"), headers.get("if-none-match", "")
         match _best(accepted or ""):
             case "zstd":
-                await Zstd(self._app, LEAST, exclude_content_types=DENSE)(scope, receive, _weakly(send))
+                await Zstd(self._app, LEAST, exclude_content_types=DENSE)(scope, receive, _weakly(send, known))
             case "gzip":
                 responder = GZipResponder(
                     self._app, LEAST, LEVEL, thread_minimum_size=LONG, exclude_content_types=DENSE
                 )
-                await responder(scope, receive, _weakly(send))
+                await responder(scope, receive, _weakly(send, known))
             case _:
                 await self._app(scope, receive, send)
 
@@ -84,16 +85,17 @@ def _wish(text: str) -> tuple[str, float]:
         return name.strip(), 0.0
 
 
-def _weakly(send: Send) -> Send:
+def _weakly(send: Send, known: str) -> Send:
     """Says of an encoded answer that its mark stands for what it says, not for its bytes."""
 
     async def weak(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=message["headers"])
-            if "content-encoding" in headers and headers.get("etag", "W/").startswith('"'):
-                headers["ETag"] = f"W/{headers['ETag']}"
-            elif message["status"] == 304:
+            mark = headers.get("etag", "")
+            if message["status"] == 304:
                 headers.add_vary_header("Accept-Encoding")
+            if mark.startswith('"') and ("content-encoding" in headers or f"W/{mark}" in known):
+                headers["ETag"] = f"W/{mark}"
         await send(message)
 
     return weak

@@ -37,7 +37,7 @@ AsOf = Annotated[
 ResampleFrom = Annotated[
     str | None,
     typer.Option(
-        "--resample-from", metavar="TIMEFRAME", help="Build from these shorter bars; usually if none is stored."
+        "--resample-from", metavar="TIMEFRAME", help="Build from these shorter bars; left out: if none are stored."
     ),
 ]
 DataDir = Annotated[
