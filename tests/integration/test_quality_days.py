@@ -41,7 +41,7 @@ def test_177_of_180_are_98_33(db: Database) -> None:
 
 
 def test_a_week_in_which_the_clocks_are_changed_is_counted_by_its_sessions(db: Database) -> None:
-    """New York's hours are 13 to 19 UTC on Friday, 3 November, and 14 to 20 on Monday the 6th, of which one is absent."""
+    """New York's hours are 13 to 19 UTC on Friday, 3 November, and 14 to 20 on Monday, of which one is absent."""
     friday = [datetime(2023, 11, 3, hour, tzinfo=UTC) for hour in range(13, 20)]
     monday = [datetime(2023, 11, 6, hour, tzinfo=UTC) for hour in (14, 15, 17, 18, 19, 20)]
     series = stored(db, "AAPL", hours(*friday, *monday), Timeframe.H1)

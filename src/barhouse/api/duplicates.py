@@ -56,9 +56,7 @@ class Cleanup(BaseModel):
     total_duplicates_found: int = Field(description="Slots that held several bars.")
     total_records_removed: int = Field(description="0 in a dry run.")
     cleanup_details: list[Slot]
-    failed_checks: list[Unknown] = Field(
-        description="The series whose calendar nobody knows."
-    )
+    failed_checks: list[Unknown] = Field(description="The series whose calendar nobody knows.")
 
 
 class Cleaned(BaseModel):

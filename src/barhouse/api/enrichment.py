@@ -16,7 +16,7 @@ from barhouse.store.enrichment import Status
 
 router = APIRouter(prefix="/api/v1/enrichment", tags=["enrichment"])
 
-Symbol = Annotated[str, Path(examples=["AAPL"])]
+Symbol = Annotated[str, Path(description="As you write it: AAPL, BRK.B, BTC, BTC-USD.", examples=["AAPL"])]
 Class = Annotated[str | None, Query(description="stock, etf or crypto; left out: the one tracked, else stock.")]
 
 

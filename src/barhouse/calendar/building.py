@@ -95,24 +95,18 @@ def _merged(name: str) -> pl.Expr:
         return pl.when(column.count() > 0).then(column.sum())
     if name in LEVELS:
         return column.drop_nulls().last()
-    match name:
-        case "high":
-            return pl.when(column.null_count() == 0).then(column.nan_max())
-        case "low":
-            return pl.when(column.null_count() == 0).then(column.nan_min())
-        case "close":
-            return column.last()
-        case "vwap":
-            traded = pl.col("volume").filter(column.is_not_null())
-            return pl.when(traded.sum() > 0).then((column * pl.col("volume")).sum() / traded.sum())
-        case "forming":
-            return column.any()
-        case "validated":
-            return column.all()
-        case "quality_score":
-            return column.mean()
-        case "source" | "flags":
-            named = column.drop_nulls().str.split(",").explode().unique().sort()
-            return pl.when(column.count() > 0).then(named.str.join(","))
-        case _:
-            return column.first()
+    whole, traded = pl.when(column.null_count() == 0), pl.col("volume").filter(column.is_not_null())
+    words = column.cast(pl.String).drop_nulls().str.split(",").explode().unique().sort().str.join(",")
+    named = pl.when(column.count() > 0).then(words)
+    others = {
+        "high": whole.then(column.nan_max()),
+        "low": whole.then(column.nan_min()),
+        "close": column.last(),
+        "vwap": pl.when(traded.sum() > 0).then((column * pl.col("volume")).sum() / traded.sum()),
+        "forming": column.any(),
+        "validated": column.all(),
+        "quality_score": column.mean(),
+        "source": named,
+        "flags": named,
+    }
+    return others.get(name, column.first())

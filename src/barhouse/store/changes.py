@@ -69,11 +69,10 @@ def horizon(connection: Connection) -> datetime | None:
     Stamps are taken before the commit, so the clock is read first and then who may still be about to commit.
     """
     now = stays.moment(connection)
-    row = connection.execute(query.unsettled).fetchone()
-    oldest = row and row[0]
-    if oldest is None:
-        return now
-    return min(now, oldest - TICK) if oldest > EARLIEST else None
+    for (oldest,) in connection.execute(query.unsettled):
+        if oldest is not None:
+            return min(now, oldest - TICK) if oldest > EARLIEST else None
+    return now
 
 
 def changes(connection: Connection, keys: Collection[Key], position: Position, limit: int) -> list[dict[str, Any]]:

@@ -93,7 +93,7 @@ def extent(connection: Connection, series: Series) -> Span | None:
     """From the first bar of a series to the end of its last one, by the clock; None where there are none."""
     told = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
     row = connection.execute(sql.extent, told).fetchone()
-    return row and Span(row[0], row[1] + series.timeframe.duration)
+    return Span(row[0], row[1] + series.timeframe.duration) if row else None
 
 
 def set_active(connection: Connection, keys: Sequence[int], *, active: bool) -> None:
