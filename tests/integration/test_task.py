@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
+import structlog
 from structlog.testing import capture_logs
 
 from barhouse.api import vendor_side
@@ -134,6 +135,7 @@ def test_what_failed_in_passing_is_tried_again_and_what_no_try_can_mend_is_not(d
     with vendor_side.running() as vendors:
         sources = {"polygon": Moody(vendors, "k")}
         job = job_of(db)
+        structlog.reset_defaults()  # a command that an earlier test ran may have said how much is logged
         with capture_logs() as logged:
             performed(db, sources, job["tasks"][0]["execution_id"], waits=(0.05, 0.1, 0.2))
 

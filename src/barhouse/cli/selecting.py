@@ -32,7 +32,8 @@ def selected(
 
     UnknownSymbol (404), or RequestError where there are none of which such bars could be built.
     """
-    series = Series(find(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+    wanted = Timeframe.of(timeframe)
+    series = Series(find(db, symbol, asset_class(asset)), wanted)
     finer = resample.finer(db, series, Timeframe.of(resample_from) if resample_from else None)
     _see_that_some_are_kept(db, symbol, series if finer is None else Series(series.instrument, finer))
     names = _features(series.instrument.asset_class) if with_features else ()
@@ -43,7 +44,8 @@ def selected(
 
 def stored(db: Database, symbol: str, timeframe: str, asset: str | None) -> Series:
     """A series of which bars are stored; UnknownSymbol (404), or RequestError where there are only others."""
-    series = Series(find(db, symbol, asset_class(asset)), Timeframe.of(timeframe))
+    wanted = Timeframe.of(timeframe)
+    series = Series(find(db, symbol, asset_class(asset)), wanted)
     _see_that_some_are_kept(db, symbol, series)
     return series
 

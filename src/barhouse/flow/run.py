@@ -72,7 +72,8 @@ async def bring(
     Series that another run is at come last: when that one is through with them, or has given no sign of life for
     15 s, this one brings what is still missing. An error ends the run as failed, and is raised. With a `task` its
     executions are brought, but for those that another is at or through with; where an error ends it they are given
-    back, unless it is a single one: that has failed. What was read since `fresh_since` is not read again.
+    back, unless it is a single one: that has failed, if there is a database to say so. What was read since
+    `fresh_since` is not read again.
     """
     if not wanted:
         return []
@@ -86,8 +87,8 @@ async def bring(
             outcomes = await _all(run, planned, watching, concurrency)
     except BaseException as cause:
         with anyio.CancelScope(shield=True):
-            given_back = task and (len(task.executions) > 1 or not isinstance(cause, Exception))
-            await anyio.to_thread.run_sync(*((_give_back, run) if given_back else (_break_off, run, _reason(cause))))
+            ends = (_give_back, run) if _is_given_back(task, cause) else (_break_off, run, _reason(cause))
+            await anyio.to_thread.run_sync(*ends)
         raise
     if task is None:
         await anyio.to_thread.run_sync(_end, run)
@@ -321,6 +322,13 @@ def _give_back(run: Run) -> None:
             executions.release(connection, list(run.claims.values()))
     except DatabaseUnavailable as error:
         log.warning("task_not_given_back", run=str(run.number), error=str(error))
+
+
+def _is_given_back(task: Task | None, cause: BaseException) -> bool:
+    """Whether others go on with a task: it was told to stop, has no database, or it is not known whose error it was."""
+    if task is None:
+        return False
+    return len(task.executions) > 1 or isinstance(cause, DatabaseUnavailable) or not isinstance(cause, Exception)
 
 
 def _reason(cause: BaseException) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 import anyio
 import structlog
 
+from barhouse.errors import DatabaseUnavailable
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.plan import Wanted
 from barhouse.flow.retries import WAITS
@@ -40,6 +41,8 @@ async def perform(
     tasks = await anyio.to_thread.run_sync(_together, db, execution)
     try:
         outcomes = await _bring(db, sources, tasks, starts, waits)
+    except DatabaseUnavailable:
+        raise  # nobody's fault: all go on when it is back
     except Exception as error:
         log.error("enrichment_error", execution=str(execution), error=f"{type(error).__name__}: {error}")
         if len(tasks) == 1:

@@ -200,12 +200,13 @@ def test_up_serves_what_is_there_and_ends_when_told(demos: Demos, how: signal.Si
 def test_up_begins_with_nothing_tracked_as_main_does(tmp_path: Path, database_url: str) -> None:
     env = environment(tmp_path, DATABASE_URL=database_url, BARHOUSE_PORT="0")
     with started([sys.executable, "main.py"], env) as process:
-        address, hint = line(process).split()[1], line(process)
+        address, admission, hint = line(process).split()[1], line(process), line(process)
         ready = httpx.get(f"{address}/ready", trust_env=False)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
 
     assert ready.status_code == 200
+    assert admission.startswith("The API is open to everybody on this machine")
     assert hint.startswith("Nothing is tracked yet: barhouse track")
 
 
