@@ -7,16 +7,14 @@ import time
 from pathlib import Path
 
 from barhouse.api import vendor_side
-from barhouse.config import Settings
-from barhouse.flow import jobs, sessions
-from barhouse.flow.plan import Wanted
+from barhouse.flow import sessions
 from barhouse.model import Series, Timeframe
 from barhouse.scheduler.worker import working
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from bench.data import series_of
 from bench.harness import Figure, emptied, figure, warehouse
-from bench.pipeline import YEAR, stock
+from bench.pipeline import asking, brought, stock
 
 SIXTY = 60
 LATENCY = 0.1
@@ -51,23 +49,10 @@ def _parallel(name: str, at_once: int) -> Figure:
 
 def _seconds(db: Database, every: list[Series], vendors: str, at_once: int) -> float:
     """How long a worker takes for a job of all series, so many of them at a time."""
-    settings = Settings.model_validate(
-        {"polygon_api_key": "bench", "polygon_url": vendors, "yahoo_url": vendors, "binance_url": vendors}
-        | {"polygon_calls_per_minute": 0, "max_concurrent_symbols": at_once, "stagger_seconds": 0}
-    )
     emptied(db)
-    with working(db, settings):
-        _brought(db, every[:1])
+    with working(db, asking(vendors, max_concurrent_symbols=at_once)):
+        brought(db, every[:1], Kind.BACKFILL)
         emptied(db)
         began = time.perf_counter()
-        _brought(db, every)
+        brought(db, every, Kind.BACKFILL)
         return time.perf_counter() - began
-
-
-def _brought(db: Database, series: list[Series]) -> None:
-    """Ask for a year of some series, and wait until it is there."""
-    job = jobs.request(db, Kind.BACKFILL, [Wanted(each, YEAR) for each in series], by="bench")
-    while job["status"] not in ("completed", "failed"):
-        time.sleep(0.02)
-        job = jobs.job(db, job["job_id"])
-    assert job["successful"] == len(series), job

@@ -6,6 +6,9 @@ import asyncio
 import resource
 import sys
 import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,13 +20,15 @@ import polars as pl
 from barhouse.api import vendor_side
 from barhouse.calendar import Calendar
 from barhouse.config import Settings
-from barhouse.flow import run, sessions
+from barhouse.flow import jobs, run, sessions
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep
 from barhouse.flow.plan import Wanted
 from barhouse.model import Series, Span, Timeframe
+from barhouse.scheduler.worker import working
 from barhouse.sources import configured
 from barhouse.sources.polygon import Polygon
+from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from bench.data import SPAN, minutes, real_bars, series_of
 from bench.harness import RUNS, Figure, emptied, figure, in_turn, warehouse
@@ -31,6 +36,7 @@ from bench.writing import Ready, copy
 
 HUNDRED_THOUSAND = 100_000
 FIFTY = 50
+LEFT = b"SELECT id FROM barhouse_queue.procrastinate_jobs"
 YEAR = Span(datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 
 
@@ -82,26 +88,49 @@ def year_of_fifty() -> Figure:
 
     Seconds; the ratio is ours ÷ (GETs + COPY).
     """
+    return _fifty("year_of_fifty", _alone, _backfill)
+
+
+@figure
+def enrichment_fifty() -> Figure:
+    """The same as a job of a worker: fetched, enriched, kept, booked and swept; seconds until all is done."""
+    return _fifty("enrichment_fifty", working, _enrich)
+
+
+def _fifty(
+    name: str,
+    beside: Callable[[Database, Settings], AbstractContextManager[object]],
+    bring: Callable[[Database, Settings, list[Series]], None],
+) -> Figure:
     with warehouse() as db, tempfile.TemporaryDirectory(prefix="barhouse-shelf-") as shelf:
         calendar = sessions.calendar(db, "XNYS")
         every = series_of(db, FIFTY, Timeframe.D1)
         stock(Path(shelf), every, calendar)
         with vendor_side.running(Path(shelf)) as vendors:
-            settings = Settings.model_validate(
-                {"polygon_api_key": "bench", "polygon_url": vendors, "yahoo_url": vendors, "binance_url": vendors}
-                | {"polygon_calls_per_minute": 0}
-            )
-            work = partial(_backfill, db, settings, every)
-            work()
-            ready = [Ready.of(db, "bar"), Ready.of(db, "bar_feature")]
-            urls = [_url(vendors, series) for series in every]
-            mine, top, ratio = in_turn(
-                work,
-                partial(_fetch_and_copy, db, urls, settings.max_concurrent_symbols, ready),
-                before=lambda: emptied(db),
-                runs=RUNS,
-            )
-        return Figure("year_of_fifty", mine, "s", top, 1 / ratio, {"peak_mb": peak_mb(), "bars": FIFTY * 250})
+            settings = asking(vendors)
+            work = partial(bring, db, settings, every)
+            with beside(db, settings):
+                work()
+                ready = [Ready.of(db, "bar"), Ready.of(db, "bar_feature")]
+                urls = [_url(vendors, series) for series in every]
+                mine, top, ratio = in_turn(
+                    work,
+                    partial(_fetch_and_copy, db, urls, settings.max_concurrent_symbols, ready),
+                    before=lambda: emptied(db),
+                    runs=RUNS,
+                )
+        return Figure(name, mine, "s", top, 1 / ratio, {"peak_mb": peak_mb(), "bars": FIFTY * 250})
+
+
+def _alone(_db: Database, _settings: Settings) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
+def asking(vendors: str, **others: object) -> Settings:
+    """Settings that ask the vendor side, without a limit of calls or a pause between series."""
+    places = {"polygon_url": vendors, "yahoo_url": vendors, "binance_url": vendors}
+    free = {"polygon_api_key": "bench", "polygon_calls_per_minute": 0, "stagger_seconds": 0}
+    return Settings.model_validate({**places, **free, **others})
 
 
 def stock(shelf: Path, every: list[Series], calendar: Calendar) -> None:
@@ -118,6 +147,21 @@ def _backfill(db: Database, settings: Settings, every: list[Series]) -> None:
     wanted = [Wanted(series, YEAR) for series in every]
     outcomes = asyncio.run(run.bring(db, configured(settings), wanted, concurrency=settings.max_concurrent_symbols))
     assert sum(outcome.inserted for outcome in outcomes) == FIFTY * 250, outcomes[0]
+
+
+def _enrich(db: Database, _: Settings, every: list[Series]) -> None:
+    brought(db, every, Kind.ENRICHMENT)
+    while not db.frame(LEFT).is_empty():
+        time.sleep(0.02)
+
+
+def brought(db: Database, series: list[Series], kind: Kind) -> None:
+    """Ask the workers for a year of some series, and wait until it is there."""
+    job = jobs.request(db, kind, [Wanted(each, YEAR) for each in series], by="bench")
+    while job["status"] not in ("completed", "failed"):
+        time.sleep(0.02)
+        job = jobs.job(db, job["job_id"])
+    assert job["successful"] == len(series), job
 
 
 def _url(vendors: str, series: Series) -> str:
