@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -102,16 +102,18 @@ async def backfill(
     watch: Watch = nobody,
     done: Callable[[Outcome], None] = unnoticed,
     claims: Mapping[Series, Claim] | None = None,
+    holds: Callable[[Series], Awaitable[bool]] | None = None,
     now: datetime | None = None,
 ) -> list[Outcome]:
     """Read and keep `pieces`; what came of each series, by series.
 
     `concurrency` series are fetched at the same time; each answer is kept moments after it came, so that an
     interrupted backfill goes on where it stopped. A vendor's failure ends the piece, not the backfill. With `claims`
-    on their executions series are kept only as long as these stand. `done` is told of each series at its end.
+    on their executions series are kept only as long as these stand, and `holds` tells whether a vendor need be asked at
+    all. `done` is told of each series at its end.
     """
     now = now or datetime.now(UTC)
-    run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, done, claims or {}, now)
+    run = Run(db, {piece.series: Outcome(piece.series) for piece in pieces}, watch, done, claims or {}, holds, now)
     send, receive = anyio.create_memory_object_stream[Answer](TOGETHER)
     starts = Starts(concurrency) if isinstance(concurrency, int) else concurrency
     gathering = anyio.Lock()
@@ -135,6 +137,7 @@ class Run:
     watch: Watch
     done: Callable[[Outcome], None]
     claims: Mapping[Series, Claim]
+    holds: Callable[[Series], Awaitable[bool]] | None
     now: datetime
     open: Counter[Series] = field(default_factory=Counter)
     """Of each series how much is still to be waited for: its reader, and its answers that are not kept yet."""
@@ -167,6 +170,8 @@ async def _read(run: Run, pieces: Sequence[Piece], send: MemoryObjectSendStream[
     run.open[series] += 1
     async with starts:
         for piece in pieces:
+            if run.holds and not await run.holds(series):
+                run.outcomes[series].lost = True
             if run.outcomes[series].lost:
                 break
             attempts = await fallback.fetch(piece.series, piece.span, calendar, piece.sources, run.now, judge(calendar))

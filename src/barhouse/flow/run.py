@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
-from threading import Event, Thread
 from time import monotonic
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from psycopg import Connection
 from barhouse.errors import BarhouseError, DatabaseUnavailable
 from barhouse.flow import books
 from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
+from barhouse.flow.leases import alive, holds
 from barhouse.flow.plan import Piece, Wanted, plan
 from barhouse.flow.retries import again
 from barhouse.flow.starts import AtOnce
@@ -28,7 +28,7 @@ from barhouse.model import Series, merged
 from barhouse.sources.base import Source
 from barhouse.store import coverage, enrichment, executions, failures, quotas, runs
 from barhouse.store.enrichment import Ended
-from barhouse.store.executions import BEAT, State
+from barhouse.store.executions import State
 from barhouse.store.postgres import Database
 from barhouse.store.runs import Status, Told
 from barhouse.store.sources import delay
@@ -82,7 +82,7 @@ async def bring(
         await anyio.to_thread.run_sync(_reopen, db)
     run = await anyio.to_thread.run_sync(_begin, db, wanted, task, now or datetime.now(UTC))
     try:
-        with _alive(run):
+        with alive(run):
             planned = partial(plan, db, sources, refresh=refresh, fresh_since=fresh_since)
             outcomes = await _all(run, planned, watching, concurrency)
     except BaseException as cause:
@@ -118,30 +118,6 @@ def _begin(db: Database, wanted: Sequence[Wanted], task: Task | None, now: datet
         runs.bury(connection)
         number = runs.begin(connection, began, len({each.series.instrument for each in wanted}))
     return Run(db, number, of_series, began, now)
-
-
-@contextmanager
-def _alive(run: Run) -> Iterator[None]:
-    """Give signs of life from a thread of its own, so that busy ones cannot make a run look dead."""
-    over = Event()
-    thread = Thread(target=_beat, args=(run, over), name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _beat(run: Run, over: Event) -> None:
-    while not over.wait(BEAT.total_seconds()):
-        try:
-            with run.db.connection() as connection:
-                executions.beat(connection, list(run.claims.values()))
-                if run.task is None:
-                    runs.beat(connection, run.number)
-        except DatabaseUnavailable as error:
-            log.warning("heartbeat_missed", run=str(run.number), error=str(error))
 
 
 async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching, concurrency: AtOnce) -> list[Outcome]:
@@ -208,6 +184,7 @@ async def _bring(
                     watch=watch,
                     done=send.send_nowait,
                     claims=dict(run.claims),
+                    holds=partial(holds, run),
                     now=run.now,
                 )
     except BaseExceptionGroup as failures:

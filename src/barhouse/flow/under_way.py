@@ -41,6 +41,10 @@ class Run:
     """Set where it is no run of its own."""
     claims: dict[Series, Claim] = field(default_factory=dict)
     """The series that it is at."""
+    taken: set[UUID] = field(default_factory=set)
+    """Executions that others have taken over, as far as it has heard."""
+    signed: float = field(default_factory=monotonic)
+    """When it gave its last sign of life."""
     errors: dict[Series, str | None] = field(default_factory=dict)
     """The series that are through, each with its error."""
     records: int = 0
