@@ -73,6 +73,11 @@ def asked(db: DatabaseService, question: str) -> list[dict[str, Any]]:
         return connection.execute(question.encode()).fetchall()
 
 
+def told(db: DatabaseService, statements: str) -> None:
+    with psycopg.connect(db.url) as connection:
+        connection.execute(statements.encode())
+
+
 def wanted(db: DatabaseService, *symbols: str) -> list[Wanted]:
     series = track(db, [Instrument(symbol) for symbol in symbols], [Timeframe.D1], YEARS.start)
     return [Wanted(each, YEARS) for each in series]
@@ -173,6 +178,33 @@ def _everything(db: DatabaseService) -> list[list[dict[str, Any]]]:
     tables: tuple[str, ...] = ("backfill_state_persistent", "scheduler_execution_log", "series", "bar", "coverage")
     tables += ("enrichment_fetch_log", "symbol_failure_tracking", "job", "job_task", "backfill_state")
     return [asked(db, f"SELECT *, xmin::text AS version FROM {table} ORDER BY 1, 2, 3") for table in tables]
+
+
+def test_a_task_whose_receipt_was_lost_does_not_stay_with_a_worker_that_lives(service: DatabaseService) -> None:
+    with vendor_side.running() as vendors, worker(service.url, vendors):
+        told(service, _LOSING)
+        job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")
+        until(through(service, job["job_id"]))
+        until(lambda: asked(service, "SELECT FROM barhouse_queue.lost"))
+        left = asked(service, "SELECT status::text FROM barhouse_queue.procrastinate_jobs")
+        told(service, _LONG_AGO)
+        until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
+
+    assert left == [{"status": "doing"}]
+
+
+_LOSING = """
+    CREATE SEQUENCE barhouse_queue.tried;
+    CREATE VIEW barhouse_queue.lost AS SELECT FROM barhouse_queue.tried WHERE is_called;
+    CREATE FUNCTION barhouse_queue.lose() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM nextval('barhouse_queue.tried'); RAISE disk_full; END $$;
+    CREATE TRIGGER lose BEFORE DELETE ON barhouse_queue.procrastinate_jobs
+        FOR EACH ROW EXECUTE FUNCTION barhouse_queue.lose();
+"""
+_LONG_AGO = """
+    DROP TRIGGER lose ON barhouse_queue.procrastinate_jobs;
+    UPDATE barhouse_queue.procrastinate_events SET at = at - interval '1 hour';
+"""
 
 
 def test_a_worker_that_is_told_to_stop_while_it_begins_ends(database_url: str) -> None:

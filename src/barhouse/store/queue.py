@@ -34,5 +34,5 @@ def alone(connection: Connection) -> bool:
 
 
 def revive(connection: Connection, stalled: timedelta) -> None:
-    """Put back what workers had in hand that have given no sign of life for so long."""
+    """Put back what workers took up that give no sign of life, of themselves or of their work, for so long."""
     connection.execute(query.revive, {"stalled": stalled})

@@ -19,9 +19,15 @@ HAVING count(*) > 0;
 SELECT pg_try_advisory_xact_lock(%(lock)s);
 
 -- name: revive
--- Puts the tasks of workers that give no sign of life back into the queue.
+-- Puts back what dead workers had in hand, and what was taken up so long ago and nobody holds: its receipt was lost.
 UPDATE barhouse_queue.procrastinate_jobs q
 SET status = 'todo', attempts = attempts + 1, worker_id = NULL
 WHERE q.status = 'doing'
-  AND NOT EXISTS (SELECT FROM barhouse_queue.procrastinate_workers w
-                  WHERE w.id = q.worker_id AND w.last_heartbeat > clock_timestamp() - %(stalled)s::interval);
+  AND (NOT EXISTS (SELECT FROM barhouse_queue.procrastinate_workers w
+                   WHERE w.id = q.worker_id AND w.last_heartbeat > clock_timestamp() - %(stalled)s::interval)
+       OR NOT EXISTS (SELECT FROM barhouse_queue.procrastinate_events v
+                      WHERE v.job_id = q.id AND v.type = 'started'
+                        AND v.at > clock_timestamp() - %(stalled)s::interval)
+          AND NOT EXISTS (SELECT FROM backfill_state_persistent e
+                          WHERE e.execution_id::text = q.args ->> 'execution' AND e.status = 'in_progress'
+                            AND e.lease_expires_at > clock_timestamp()));
