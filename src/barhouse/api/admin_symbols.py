@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.deps import Configured, Stored
-from barhouse.api.shapes import Instant, refusals
+from barhouse.api.shapes import Instant
 from barhouse.config import Settings
 from barhouse.flow import management
 from barhouse.flow.instruments import find
@@ -19,7 +19,7 @@ from barhouse.model import AssetClass, Instrument, Series, Timeframe, moment
 from barhouse.sources import configured as sources_of
 from barhouse.store.postgres import Database
 
-router = APIRouter(prefix="/api/v1/admin/symbols", tags=["management"], responses=refusals(400, 404, 409, 422, 503))
+router = APIRouter(prefix="/api/v1/admin/symbols", tags=["management"])
 
 MOST = 5_000
 """Symbols that one request may name."""

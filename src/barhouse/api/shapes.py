@@ -205,22 +205,11 @@ _STREAMS = {
 }
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    told = {
-        400: "No such timeframe or asset class",
-        404: "Nobody tracks the symbol",
-        409: "The symbol is several instruments",
-        422: "A parameter out of range or of the wrong form",
-        503: "The database is away",
-    }
-    return {status: {"model": Problem, "description": told[status]} for status in statuses}
-
-
 def _page(model: type[BaseModel], row: dict[str, Any], head: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     example = {"application/json": {"example": {**head, "data": [row]}}}
     page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | _STREAMS}
     unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
-    return {200: page, 304: unchanged, **refusals(400, 404, 409, 422, 503)}
+    return {200: page, 304: unchanged}
 
 
 BARS = _page(BarPage, _BAR, _HEAD)
@@ -232,5 +221,4 @@ CROSS = _page(
 )
 FEATURES: dict[int | str, dict[str, Any]] = {
     200: {"model": Features, "content": {"application/json": {"example": _FEATURES}}},
-    **refusals(400, 404, 409, 422, 503),
 }

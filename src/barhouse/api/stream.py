@@ -10,7 +10,6 @@ from fastapi.responses import StreamingResponse
 
 from barhouse.api.deps import Served
 from barhouse.api.following import Events
-from barhouse.api.shapes import refusals
 from barhouse.flow import streaming
 from barhouse.model import AssetClass, Timeframe
 from barhouse.store.changes import Position
@@ -30,7 +29,6 @@ data: {"symbol": "AAPL", "time": "2024-01-02T00:00:00Z", "reason": "duplicate", 
 """
 STREAM: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/event-stream": {"example": _EXAMPLE}}},
-    **refusals(400, 404, 409, 422, 503),
 }
 
 Symbols = Annotated[

@@ -1,0 +1,47 @@
+"""The OpenAPI document is whole: every operation says who may call it, what it refuses and how that looks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from barhouse.api.app import create
+from barhouse.api.openapi import operations
+from barhouse.api.roles import needed
+from barhouse.config import Settings
+
+TOLD = create(Settings()).openapi()
+EVERY = [(f"{method.upper()} {path}", path, operation) for path, method, operation in operations(TOLD)]
+
+
+def every() -> list[Any]:
+    return [pytest.param(name.split()[0], path, operation, id=name) for name, path, operation in EVERY]
+
+
+def test_operations_have_names_that_programs_can_bear() -> None:
+    names = [operation["operationId"] for _, _, operation in EVERY]
+
+    assert len(set(names)) == len(names) > 60
+    assert [name for name in names if not re.fullmatch("[a-z][a-z_]+[a-z]", name)] == []
+    assert {"historical", "bars", "jobs_trigger", "keys_rotate", "quality_acknowledge", "binance_klines"} <= set(names)
+
+
+def test_every_chapter_is_described_and_none_is_empty() -> None:
+    used = {tag for _, _, operation in EVERY for tag in operation["tags"]}
+
+    assert {tag["name"] for tag in TOLD["tags"]} == used
+    assert all(tag["description"] for tag in TOLD["tags"])
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), every())
+def test_an_operation_says_who_may_call_it(method: str, path: str, operation: dict[str, Any]) -> None:
+    role = needed(method, path)
+    statuses = {int(status) for status in operation["responses"]}
+
+    assert operation["security"] == ([] if role is None else [{"ApiKey": [role]}, {"Bearer": [role]}])
+    assert 403 in statuses
+    assert ({401, 429, 503} <= statuses) == (role is not None)
+    assert (413 in statuses) == (method != "GET")
+    assert (f"Takes the role `{role}`." in operation["description"]) == (role is not None)
