@@ -37,6 +37,8 @@ from bench.writing import Ready, copy
 HUNDRED_THOUSAND = 100_000
 FIFTY = 50
 LEFT = b"SELECT id FROM barhouse_queue.procrastinate_jobs"
+LOOK = 0.05
+"""Seconds between two looks at a job: whoever looks takes from the same two cores."""
 YEAR = Span(datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC))
 
 
@@ -152,15 +154,14 @@ def _backfill(db: Database, settings: Settings, every: list[Series]) -> None:
 def _enrich(db: Database, _: Settings, every: list[Series]) -> None:
     brought(db, every, Kind.ENRICHMENT)
     while not db.frame(LEFT).is_empty():
-        time.sleep(0.02)
+        time.sleep(LOOK)
 
 
 def brought(db: Database, series: list[Series], kind: Kind) -> None:
     """Ask the workers for a year of some series, and wait until it is there."""
-    job = jobs.request(db, kind, [Wanted(each, YEAR) for each in series], by="bench")
-    while job["status"] not in ("completed", "failed"):
-        time.sleep(0.02)
-        job = jobs.job(db, job["job_id"])
+    number = str(jobs.request(db, kind, [Wanted(each, YEAR) for each in series], by="bench")["job_id"])
+    while (job := jobs.standings(db, [number])[number])["status"] not in ("completed", "failed"):
+        time.sleep(LOOK)
     assert job["successful"] == len(series), job
 
 
