@@ -20,6 +20,7 @@ up: .venv/.ready ## Run Barhouse with real vendors
 	@$(BIN)/barhouse up $(ARGS)
 
 test: lint ## Everything that must hold: the checks, then all tests (ARGS=… goes to pytest)
+	@sh scripts/chromium.sh install
 	$(BIN)/pytest -n 2 $(ARGS)
 
 chaos: .venv/.ready-dev ## Random blows to a running system, CHAOS=100 of them from SEED=1 on

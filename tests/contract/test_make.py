@@ -93,3 +93,45 @@ def test_a_python_that_is_too_old_is_none(bare: Path) -> None:
     set_up(bare, user=1000)
 
     assert (bare / "asked").read_text().splitlines()[-2:] == ["import ensurepip, venv", "venv"]
+
+
+@pytest.fixture
+def without_a_browser(tmp_path: Path) -> Path:
+    """The programs of a machine that has no Chromium, and an apt-get that brings one."""
+    for name in ("sh", "env"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    fake(tmp_path, "uname", "echo Linux")
+    fake(tmp_path, "brought", "echo Chromium 156")
+    fake(
+        tmp_path,
+        "apt-get",
+        f'case $* in *" chromium") {shutil.which("cp")} {tmp_path}/brought {tmp_path}/chromium ;; esac',
+    )
+    return tmp_path
+
+
+def look_for_a_browser(programs: Path, user: int, *words: str) -> subprocess.CompletedProcess[str]:
+    fake(programs, "id", f"echo {user}")
+    command = ["sh", str(REPOSITORY / "scripts" / "chromium.sh"), *words]
+    return subprocess.run(command, env={"PATH": str(programs)}, capture_output=True, text=True, check=False)
+
+
+@debian_only
+def test_root_without_a_browser_has_debians_installed(without_a_browser: Path) -> None:
+    told = look_for_a_browser(without_a_browser, 0, "install")
+
+    assert (told.returncode, told.stdout) == (0, f"{without_a_browser}/chromium\n")
+
+
+@debian_only
+def test_a_user_without_a_browser_is_told_the_command(without_a_browser: Path) -> None:
+    told = look_for_a_browser(without_a_browser, 1000, "install")
+
+    assert told.returncode == 1
+    assert "sudo apt-get install chromium" in told.stderr
+
+
+@debian_only
+def test_who_only_looks_for_a_browser_gets_none_installed(without_a_browser: Path) -> None:
+    assert look_for_a_browser(without_a_browser, 0).returncode == 1
+    assert not (without_a_browser / "chromium").exists()
