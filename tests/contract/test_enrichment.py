@@ -351,7 +351,7 @@ def test_health_follows_the_scheduler_the_pause_and_the_last_job(service: Databa
     assert (away["health_status"], away["issues"]) == ("critical", ["No scheduler runs; `barhouse up` starts one"])
     assert (fine["health_status"], fine["scheduler_running"], fine["issues"]) == ("healthy", True, [])
     assert (paused["health_status"], paused["config"]["paused"]) == ("warning", True)
-    assert " by api; " in paused["issues"][0]
+    assert " by api:anyone; " in paused["issues"][0]
     assert (failed["health_status"], failed["failed_symbols"]) == ("warning", 1)
     assert failed["last_enrichment_time"].endswith("Z")
     assert (gone["health_status"], gone["scheduler_running"]) == ("critical", False)

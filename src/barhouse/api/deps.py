@@ -12,6 +12,7 @@ from barhouse.api.kept import Kept
 from barhouse.api.listening import Listening
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
+from barhouse.errors import InvalidParameter
 from barhouse.store.postgres import Database
 
 
@@ -24,6 +25,22 @@ class Warehouse:
     following: Following
     listening: Listening
     kept: Kept = field(default_factory=Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The key of a caller, by its name; None where nobody had to show one."""
+
+    key: str | None
+
+    def of(self, author: str | None) -> str:
+        """Who decides: the key, and the author whom it names beside; InvalidParameter (422) where nobody is named."""
+        if author is not None and not author.strip():
+            raise InvalidParameter("author: say who decides")
+        named = [each.strip() for each in (author, self.key) if each]
+        if not named:
+            raise InvalidParameter("author: say who decides, or call with a key")
+        return named[0] if len(set(named)) == 1 else f"{named[0]} ({named[1]})"
 
 
 async def warehouse(request: Request) -> Warehouse:
@@ -41,6 +58,19 @@ async def configured(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
+async def actor(request: Request) -> str:
+    """Who calls, as jobs, schedules and the audit of keys name whoever changes something over HTTP."""
+    return f"api:{request.state.caller.name}"
+
+
+async def signature(request: Request) -> Signature:
+    """Signs what the caller decides, with the author that the request names, if it does."""
+    caller = request.state.caller
+    return Signature(None if caller.key_id is None else caller.name)
+
+
 Served = Annotated[Warehouse, Depends(warehouse)]
 Stored = Annotated[Database, Depends(database)]
 Configured = Annotated[Settings, Depends(configured)]
+Actor = Annotated[str, Depends(actor)]
+Signed = Annotated[Signature, Depends(signature)]

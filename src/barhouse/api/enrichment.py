@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.api.shapes import Instant
 from barhouse.flow import enrichment, overseeing, scheduling
 from barhouse.model import AssetClass
@@ -234,9 +234,9 @@ def job_status(db: Stored, symbol: Symbol, asset_class: Class = None) -> JobStat
 
 
 @router.post("/pause", summary="Hold up scheduled enrichment")
-def pause(db: Stored) -> Held:
+def pause(db: Stored, by: Actor) -> Held:
     """Let no scheduled enrichment begin until it is resumed, restarts or not; what is triggered is done as ever."""
-    new = scheduling.pause_enrichment(db, "api")
+    new = scheduling.pause_enrichment(db, by)
     message = "Scheduled enrichment is paused; what is triggered is done all the same"
     return Held(timestamp=datetime.now(UTC), status="paused", message=message if new else "It was paused already")
 
@@ -250,9 +250,9 @@ def resume(db: Stored) -> Held:
 
 
 @router.get("/pause", summary="Hold up scheduled enrichment, for old scripts", deprecated=True)
-def pause_by_get(db: Stored) -> Held:
+def pause_by_get(db: Stored, by: Actor) -> Held:
     """The same as POST."""
-    return pause(db)
+    return pause(db, by)
 
 
 @router.get("/resume", summary="Let scheduled enrichment go on, for old scripts", deprecated=True)

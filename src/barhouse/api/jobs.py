@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.api.shapes import Instant
 from barhouse.flow import jobs, triggers
 from barhouse.model import AssetClass, moment
@@ -103,6 +103,7 @@ class Jobs(BaseModel):
 @router.post("/enrichment/trigger", summary="Bring series up to date")
 def trigger(
     db: Stored,
+    by: Actor,
     *,
     symbol: Annotated[str | None, Query(description="One symbol.", examples=["AAPL"])] = None,
     symbols: Annotated[list[str], Query(description="Several; may be repeated.")] = [],  # noqa: B006
@@ -118,7 +119,7 @@ def trigger(
     """
     kind = None if asset_class is None else AssetClass.of(asset_class)
     now = datetime.now(UTC)
-    return _answer(triggers.trigger(db, symbol, symbols, kind, timeframes, now, by="api"), now)
+    return _answer(triggers.trigger(db, symbol, symbols, kind, timeframes, now, by=by), now)
 
 
 @router.get("/enrichment/jobs/{job_id}", summary="How a job stands")
@@ -130,6 +131,7 @@ def job(db: Stored, job_id: Id) -> Job:
 @router.post("/backfill", summary="Bring the missing bars of a span")
 def backfill(
     db: Stored,
+    by: Actor,
     *,
     symbols: Annotated[list[str], Query(min_length=1, description="May be repeated.", examples=[["AAPL"]])],
     asset_class: Class = None,
@@ -145,7 +147,7 @@ def backfill(
     kind = None if asset_class is None else AssetClass.of(asset_class)
     now = datetime.now(UTC)
     bounds = (moment(start) if start else None, moment(end) if end else now)
-    return _answer(triggers.backfill(db, symbols, kind, timeframes, bounds, refresh=refresh, by="api"), now)
+    return _answer(triggers.backfill(db, symbols, kind, timeframes, bounds, refresh=refresh, by=by), now)
 
 
 @router.get("/backfill/status/{job_id}", summary="How a backfill stands")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.api.shapes import Instant, Problem
 from barhouse.flow import keys
 from barhouse.flow.keys import Made
@@ -111,10 +111,6 @@ def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": told[status]} for status in statuses}
 
 
-def _by(request: Request) -> str:
-    return f"api:{request.state.caller.name}"
-
-
 def _changed(request: Request, key: kept.Key) -> Key:
     """A key that was changed, of which this process believes nothing any more."""
     request.app.state.door.forget()
@@ -133,11 +129,11 @@ def listed(db: Stored) -> Keys:
 
 
 @router.post("", summary="Make a key", status_code=201, responses=_refusals(409))
-def create(db: Stored, request: Request, wanted: Wanted) -> NewKey:
+def create(db: Stored, request: Request, by: Actor, wanted: Wanted) -> NewKey:
     """A new key, shown this once. With the first one the API is open no more: let it be an admin's."""
     ends = wanted.expires_at
     at = ends.replace(tzinfo=UTC) if ends and ends.tzinfo is None else ends
-    made = keys.create_key(db, wanted.name, role=wanted.role, tier=wanted.tier, expires_at=at, by=_by(request))
+    made = keys.create_key(db, wanted.name, role=wanted.role, tier=wanted.tier, expires_at=at, by=by)
     return _new(request, made)
 
 
@@ -163,31 +159,32 @@ def one_audit(db: Stored, key_id: Id, limit: Limit = 100) -> Audit:
 def rotate(
     db: Stored,
     request: Request,
+    by: Actor,
     key_id: Id,
     grace_seconds: Annotated[
         int, Query(ge=0, le=30 * 86_400, description="So long the old text is good beside the new one.")
     ] = 0,
 ) -> NewKey:
     """A new text for the same key, shown this once; the old one ends at once unless it is given some grace."""
-    return _new(request, keys.rotate_key(db, key_id, grace=timedelta(seconds=grace_seconds), by=_by(request)))
+    return _new(request, keys.rotate_key(db, key_id, grace=timedelta(seconds=grace_seconds), by=by))
 
 
 @router.post("/{key_id}/revoke", summary="Revoke a key", responses=_refusals(404, 409))
-def revoke(db: Stored, request: Request, key_id: Id) -> Key:
+def revoke(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """It opens nothing any more: here at once, in other processes within 5 seconds."""
-    return _changed(request, keys.revoke_key(db, key_id, by=_by(request)))
+    return _changed(request, keys.revoke_key(db, key_id, by=by))
 
 
 @router.post("/{key_id}/restore", summary="Restore a key", responses=_refusals(404, 409))
-def restore(db: Stored, request: Request, key_id: Id) -> Key:
+def restore(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """A revoked key opens again what it did."""
-    return _changed(request, keys.restore_key(db, key_id, by=_by(request)))
+    return _changed(request, keys.restore_key(db, key_id, by=by))
 
 
 @router.delete("/{key_id}", summary="Delete a key", responses=_refusals(404, 409))
-def delete(db: Stored, request: Request, key_id: Id) -> Key:
+def delete(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """The key as it was. What was done with it stays on record; after the last one the API is open on loopback."""
-    return _changed(request, keys.delete_key(db, key_id, by=_by(request)))
+    return _changed(request, keys.delete_key(db, key_id, by=by))
 
 
 def _told(rows: list[dict[str, Any]]) -> Audit:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Signed, Stored
 from barhouse.api.shapes import Instant
 from barhouse.errors import InvalidParameter
 from barhouse.flow import instruments, quality
@@ -138,7 +138,13 @@ class Acknowledgement(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    author: str = Field(min_length=1, max_length=200, description="Who has seen it.", examples=["ann"])
+    author: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Who has seen it; whoever calls with a key is noted by its name, with the author beside it.",
+        examples=["ann"],
+    )
 
 
 @router.get("/quality/{symbol}", summary="Quality of a symbol")
@@ -165,9 +171,11 @@ def anomalies(db: Stored, asked: Annotated[AskedAnomalies, Query()]) -> Anomalie
 
 
 @router.post("/anomalies/{number}/acknowledge", summary="Acknowledge an anomaly")
-def acknowledge(db: Stored, number: Annotated[int, Path(description="Its `id`.")], seen: Acknowledgement) -> Anomaly:
-    """Note who has seen it, as the body says: `{"author": "ann"}`. The first one stays noted.
+def acknowledge(
+    db: Stored, signed: Signed, number: Annotated[int, Path(description="Its `id`.")], seen: Acknowledgement
+) -> Anomaly:
+    """Note who has seen it: the key that calls, and the author if the body names one. The first one stays noted.
 
     It is resolved by itself when its cause is gone.
     """
-    return Anomaly(**quality.acknowledge_anomaly(db, number, seen.author))
+    return Anomaly(**quality.acknowledge_anomaly(db, number, signed.of(seen.author)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Signed, Stored
 from barhouse.api.duplicates import Class, Symbol, Timeframe
 from barhouse.api.numbered import MOST, Cursor, behind
 from barhouse.api.shapes import Instant
@@ -92,7 +92,12 @@ class Decision(BaseModel):
 
     ids: Numbers
     reason: str = Field(min_length=1, max_length=1000, description="Why, in the words of the author.")
-    author: str = Field(min_length=1, max_length=200, description="Who decides.")
+    author: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Who decides; whoever calls with a key is noted by its name, with the author beside it.",
+    )
 
 
 class Release(Decision):
@@ -141,16 +146,16 @@ def rejudge(
 
 
 @router.post("/release", summary="Release rows by hand")
-def release(db: Stored, told: Release) -> Released:
+def release(db: Stored, signed: Signed, told: Release) -> Released:
     """Make bars of rows though a check failed, all of them or none; each needs five numbers and a slot.
 
     409 if somebody has decided before, or a bar is stored in the slot and `replace` is not said.
     """
-    done = quarantine.release(db, told.ids, reason=told.reason, author=told.author, replace=told.replace)
+    done = quarantine.release(db, told.ids, reason=told.reason, author=signed.of(told.author), replace=told.replace)
     return Released(**done)
 
 
 @router.post("/reject", summary="Reject rows for good")
-def reject(db: Stored, told: Decision) -> Rejected:
+def reject(db: Stored, signed: Signed, told: Decision) -> Rejected:
     """Say that rows will never be bars, all of them or none; 409 if somebody has decided over one before."""
-    return Rejected(**quarantine.reject(db, told.ids, reason=told.reason, author=told.author))
+    return Rejected(**quarantine.reject(db, told.ids, reason=told.reason, author=signed.of(told.author)))
