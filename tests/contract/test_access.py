@@ -330,7 +330,7 @@ def test_a_browser_signs_in_sees_what_its_key_may_and_signs_out(url: str, texts:
         sent_away = api.get("/series/A B", headers=html)
         refused = signed_in(api, "bh_wrong")
         came = signed_in(api, str(texts["read"]), next="/series/AAPL")
-        codes = [api.get(path, headers=html).status_code for path in ("/", SYMBOLS, KEYS)]
+        codes = [api.get(path, headers=html).status_code for path in ("/dashboard", SYMBOLS, KEYS)]
         changed = api.post(PAUSE, headers={"Origin": HERE, "Sec-Fetch-Site": "same-origin"}).status_code
         shown = api.get("/signin").text
         cookie = came.cookies["barhouse_session"]

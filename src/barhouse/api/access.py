@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barhouse.api import errors
+from barhouse.api.dashboard import frame
 from barhouse.api.door import Caller, Door
 from barhouse.api.limits import WINDOW, Purse
 from barhouse.api.roles import changes, needed
@@ -89,6 +90,8 @@ def _session(cookies: bytes) -> bytes | None:
 
 async def _refusal(scope: Scope, error: BarhouseError) -> Response:
     """An error with what belongs to it; a person is shown where to sign in."""
+    if isinstance(error, KeyNeeded) and frame.is_swapped(Request(scope)):
+        return frame.signin_page(Request(scope))
     if isinstance(error, KeyNeeded) and _is_person(scope):
         return RedirectResponse(f"/signin?next={quote(scope['path'], safe='')}", 303)
     response = await errors.known(Request(scope), error)

@@ -14,7 +14,6 @@ from barhouse.api import (
     admin_symbols,
     bars,
     corrections,
-    dashboard,
     duplicates,
     enrichment,
     errors,
@@ -37,6 +36,7 @@ from barhouse.api import (
 from barhouse.api.access import HEADERS, Access
 from barhouse.api.bodies import Bodies
 from barhouse.api.compat import mounted
+from barhouse.api.dashboard import routes as dashboard
 from barhouse.api.deps import Warehouse
 from barhouse.api.door import Door
 from barhouse.api.encoding import Encoding

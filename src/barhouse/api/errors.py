@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from barhouse.api.dashboard import frame
 from barhouse.errors import BarhouseError, DatabaseUnavailable, RateLimited, RequestError, SourceError
 
 log = structlog.get_logger()
@@ -31,8 +32,12 @@ def enrol(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-async def known(_: Request, error: Exception) -> Response:
+async def known(request: Request, error: Exception) -> Response:
     """What Barhouse itself has to say; only what the caller can mend, or a vendor said, is told in its own words."""
+    return _shown(request, _known(error))
+
+
+def _known(error: Exception) -> Response:
     named = {NAME: type(error).__name__}
     match error:
         case RateLimited():
@@ -48,22 +53,22 @@ async def known(_: Request, error: Exception) -> Response:
             return _referenced(error)
 
 
-async def invalid(_: Request, error: Exception) -> Response:
+async def invalid(request: Request, error: Exception) -> Response:
     """Parameters of the wrong form, each by its name."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     told = [f"{'.'.join(map(str, flaw['loc'][1:]))}: {flaw['msg']}" for flaw in error.errors()]
-    return detail(422, "; ".join(told))
+    return _shown(request, detail(422, "; ".join(told)))
 
 
-async def plain(_: Request, error: Exception) -> Response:
+async def plain(request: Request, error: Exception) -> Response:
     """What the web framework refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    return detail(error.status_code, str(error.detail), error.headers)
+    return _shown(request, detail(error.status_code, str(error.detail), error.headers))
 
 
-async def unexpected(_: Request, error: Exception) -> Response:
+async def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: the caller gets a reference to the log, and nothing of its inside."""
-    return _referenced(error)
+    return _shown(request, _referenced(error))
 
 
 def _referenced(error: Exception) -> Response:
@@ -75,3 +80,13 @@ def _referenced(error: Exception) -> Response:
 def detail(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error as its caller sees it."""
     return Response(orjson.dumps({"detail": text}), status, dict(headers or {}), "application/json")
+
+
+def _shown(request: Request, answer: Response) -> Response:
+    """The same for whoever looks at it: people get a page, or a note on the page that they have before them."""
+    if not frame.is_for_people(request):
+        return answer
+    page = frame.refused(request, answer.status_code, orjson.loads(answer.body)["detail"])
+    for name, value in answer.headers.items():
+        page.headers.setdefault(name, value)
+    return page

@@ -22,6 +22,7 @@ ROLES: dict[str, Asks] = {
     "/": (READ, ADMIN),
     "/series": (READ, ADMIN),
     "/dashboard": (READ, OPERATE),
+    "/dashboard/settings": (READ, ADMIN),
     "/docs": (READ, ADMIN),
     "/openapi.json": (READ, ADMIN),
     "/metrics": (READ, ADMIN),

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from barhouse.api.access import COOKIE, credentials
-from barhouse.api.dashboard import pages
+from barhouse.api.dashboard.frame import page
 from barhouse.api.deps import Stored
 from barhouse.api.door import Door
 from barhouse.flow import keys
@@ -26,7 +26,7 @@ async def signin(request: Request, next: Next = "/") -> HTMLResponse:  # noqa: A
     door: Door = request.app.state.door
     _, cookie = credentials(request.scope)
     known = await door.named(cookie) if cookie else None
-    return _page(_ours(next), known=known, is_open=await door.is_open(request.scope))
+    return _page(request, _ours(next), known=known, is_open=await door.is_open(request.scope))
 
 
 @router.post("/signin")
@@ -36,7 +36,7 @@ async def signed_in(request: Request, db: Stored, next: Next = "/") -> Response:
     key = told.get("key", [""])[0].strip().encode()
     known = await request.app.state.door.named(key)
     if known is None:
-        return _page(_ours(next), 401, is_refused=True)
+        return _page(request, _ours(next), 401, is_refused=True)
     answer = RedirectResponse(_ours(next), 303)
     answer.set_cookie(
         COOKIE,
@@ -67,6 +67,7 @@ def _ours(path: str) -> str:
     return path if is_ours else "/"
 
 
-def _page(next_page: str, status: int = 200, **told: object) -> HTMLResponse:
-    page = pages.get_template("signin.html").render(next=next_page, **told)
-    return HTMLResponse(page, status, {"Cache-Control": "no-store"})
+def _page(request: Request, next_page: str, status: int = 200, **told: object) -> HTMLResponse:
+    shown = page(request, "signin.html", status, next=next_page, **told)
+    shown.headers["Cache-Control"] = "no-store"
+    return shown

@@ -1,0 +1,19 @@
+"""All pages, gathered."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from barhouse.api.dashboard import docs, overview, symbol
+from barhouse.api.dashboard.frame import HERE, Files
+
+ROUTES = (overview, symbol, docs)
+
+router = APIRouter(include_in_schema=False)
+for routes in ROUTES:
+    router.include_router(routes.router)
+
+
+def serve_files(app: FastAPI) -> None:
+    """Let `app` give out the style sheets and what else pages need."""
+    app.mount("/static", Files(directory=HERE / "static"), name="static")
