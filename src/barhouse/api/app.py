@@ -24,6 +24,7 @@ from barhouse.api import (
     jobs,
     keys,
     monitoring,
+    openapi,
     quality,
     quarantine,
     resilience,
@@ -99,6 +100,8 @@ def create(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=openapi.TAGS,
+        generate_unique_id_function=openapi.identity,
     )
     app.state.settings, app.state.is_leaving = settings, _stays
     app.state.door = door = Door(settings)
@@ -107,6 +110,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     for routes in ROUTES:
         app.include_router(routes.router)
     dashboard.serve_files(app)
+    openapi.enrol(app)
     return app
 
 
