@@ -16,6 +16,7 @@ from barhouse.flow.freshness import aged
 from barhouse.flow.lateness import late
 from barhouse.flow.plan import Wanted
 from barhouse.flow.run import bring
+from barhouse.flow.standing import standings
 from barhouse.model import Series, Span
 from barhouse.sources import configured
 from barhouse.store import freshness
@@ -68,6 +69,18 @@ def test_a_bar_is_overdue_from_its_close_and_the_delay_of_its_source_on(
 
     assert overdue(db, CLOSE + delay - timedelta(seconds=1)) == []
     assert overdue(db, CLOSE + delay + timedelta(seconds=60)) == [60.0]
+
+
+def test_a_bar_is_missing_from_its_close_and_the_delay_of_its_source_on(db: Database, vendors: str) -> None:
+    brought(db, vendors, "polygon", end_of_day=True)
+    with db.transaction() as connection:
+        connection.execute("UPDATE series SET tracked = true, since = '2012-01-01Z'")
+
+    [early] = standings(db, CLOSE + timedelta(hours=4, seconds=-1))
+    [due] = standings(db, CLOSE + timedelta(hours=4))
+
+    assert early.unread == []
+    assert [span.end for span in due.unread] == [CLOSE + timedelta(hours=4)]
 
 
 def test_features_age_only_from_when_the_source_has_the_next_bar(db: Database, vendors: str) -> None:

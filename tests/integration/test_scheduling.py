@@ -140,4 +140,4 @@ def test_a_leader_that_is_older_than_the_schema_lets_go_and_fires_nothing(
             assert schedules.lead(connection, "newer", {})
 
     assert jobs.recent(db) == []
-    assert "999_moons.sql" in capsys.readouterr().out
+    assert "999_moons.sql" in "".join(capsys.readouterr())

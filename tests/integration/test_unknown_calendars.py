@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 
 import pytest
 
+from barhouse.api import vendor_side
+from barhouse.api.sample import sample
 from barhouse.config import Settings
 from barhouse.errors import UnknownCalendar
 from barhouse.flow import sessions
@@ -15,10 +18,13 @@ from barhouse.flow.enrichment import status
 from barhouse.flow.freshness import get_feature_staleness_report, get_scheduler_health
 from barhouse.flow.health import health_run
 from barhouse.flow.instruments import find_all
+from barhouse.flow.plan import Wanted
+from barhouse.flow.run import bring
 from barhouse.flow.scheduling import timetable, wanted_by
 from barhouse.flow.standing import standings
 from barhouse.flow.triggers import trigger
-from barhouse.model import Instrument, Series, Timeframe
+from barhouse.model import Instrument, Series, Span, Timeframe
+from barhouse.sources.polygon import Polygon
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 from barhouse.store.schedules import Name
@@ -76,6 +82,21 @@ def test_a_health_run_counts_it_among_what_is_wrong(lost: Database) -> None:
     told = health_run(lost, now=NOW)
 
     assert (told["stale_symbols"], told["anomalies_detected"]) == (0, 1)
+
+
+def test_a_backfill_goes_on_for_the_others_and_says_why_it_cannot_be_read(lost: Database) -> None:
+    span = Span(SINCE, NOW)
+    wanted = [Wanted(Series(each, Timeframe.D1), span) for each in find_all(lost, ["AAPL", "NOWHERE"])]
+    with vendor_side.served(vendor_side.create(sample())) as vendors:
+        told = asyncio.run(bring(lost, {"polygon": Polygon(vendors, "k")}, wanted, now=NOW))
+
+    aapl, nowhere = sorted(told, key=lambda outcome: str(outcome.series))
+    assert (len(aapl.fetches), nowhere.missing) == (1, [span])
+    ended = dict(
+        asked(lost, "SELECT symbol, status || coalesce(': ' || error_message, '') FROM backfill_state_persistent")
+    )
+    assert ended["AAPL"] == "completed"
+    assert ended["NOWHERE"].startswith("failed: 2024-03-04 to 2024-03-09 could not be read: No calendar of an exchange")
 
 
 def test_a_schedule_and_a_trigger_ask_for_it_like_for_others(lost: Database) -> None:

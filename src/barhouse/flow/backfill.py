@@ -14,7 +14,7 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from barhouse.calendar import Calendar
-from barhouse.errors import LeaseLost, SourceError
+from barhouse.errors import BarhouseError, LeaseLost, SourceError
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
 from barhouse.flow.answers import judge
@@ -55,7 +55,8 @@ class Outcome:
 
     series: Series
     fetches: list[Fetch] = field(default_factory=list)
-    errors: list[SourceError] = field(default_factory=list)
+    errors: list[BarhouseError] = field(default_factory=list)
+    """What its sources said, or why none of them could be asked."""
     missing: list[Span] = field(default_factory=list)
     """Spans that no source could be read for; the next backfill asks for them again."""
     lost: bool = False

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from barhouse.errors import CircuitOpen
+from barhouse.errors import CircuitOpen, SourceError
 from barhouse.flow import books
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.under_way import Run
@@ -40,7 +40,8 @@ def _is_hopeful(run: Run, outcome: Outcome) -> bool:
     """Whether trying again may bring what is missing: not where the vendor does not know it, or refuses the key."""
     if run.task is None or outcome.lost or not outcome.missing:
         return False
-    passing = any(error.transient or isinstance(error, CircuitOpen) for error in outcome.errors)
+    said = [error for error in outcome.errors if isinstance(error, SourceError)]
+    passing = any(error.transient or isinstance(error, CircuitOpen) for error in said)
     return passing and run.tried[outcome.series] < len(run.task.waits)
 
 

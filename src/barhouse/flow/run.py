@@ -16,8 +16,8 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream
 from psycopg import Connection
 
-from barhouse.errors import BarhouseError, DatabaseUnavailable
-from barhouse.flow import books
+from barhouse.errors import BarhouseError, DatabaseUnavailable, UnknownCalendar
+from barhouse.flow import books, sessions
 from barhouse.flow.backfill import Outcome, Watch, backfill, first, nobody
 from barhouse.flow.leases import alive, holds
 from barhouse.flow.plan import Piece, Wanted, plan
@@ -127,9 +127,10 @@ async def _all(run: Run, planned: Callable[..., list[Piece]], watching: Watching
         await anyio.sleep(run.pause(left))
         await anyio.to_thread.run_sync(_claim, run, left)
         if own := [series for series in left if series in run.claims]:
-            asked = [each for series in own for each in run.wanted[series]]
+            strange = await anyio.to_thread.run_sync(_strange, run, own)
+            asked = [each for series in own if series not in strange for each in run.wanted[series]]
             pieces = await anyio.to_thread.run_sync(planned, asked, run.now)
-            brought = await _bring(run, own, pieces, watching, concurrency)
+            brought = [*strange.values(), *await _bring(run, own, strange, pieces, watching, concurrency)]
             outcomes += [each for each in brought if each.series not in run.claims]  # those are tried again
         elif run.task:
             break
@@ -163,8 +164,27 @@ def _active(connection: Connection, run: Run, left: Sequence[Series]) -> dict[Se
     return {series: run.task.executions[series] for series in left}
 
 
+def _strange(run: Run, own: Sequence[Series]) -> dict[Series, Outcome]:
+    """The series that nobody can be asked for, since no calendar is known of their exchanges."""
+    unknown = sessions.unknown(run.db, (series.instrument.exchange for series in own))
+    return {
+        series: Outcome(
+            series,
+            errors=[UnknownCalendar(series.instrument.exchange)],
+            missing=[each.span for each in run.wanted[series]],
+        )
+        for series in own
+        if series.instrument.exchange in unknown
+    }
+
+
 async def _bring(
-    run: Run, own: Sequence[Series], pieces: Sequence[Piece], watching: Watching, concurrency: AtOnce
+    run: Run,
+    own: Sequence[Series],
+    strange: Mapping[Series, Outcome],
+    pieces: Sequence[Piece],
+    watching: Watching,
+    concurrency: AtOnce,
 ) -> list[Outcome]:
     """Bring some series, and write down of each what came of it when it is through."""
     await anyio.to_thread.run_sync(_expect, run, own, pieces)
@@ -176,7 +196,7 @@ async def _bring(
             with send, watching(pieces) as watch:
                 for series in own:
                     if series not in busy:
-                        send.send_nowait(Outcome(series))
+                        send.send_nowait(strange.get(series) or Outcome(series))
                 outcomes = await backfill(
                     run.db,
                     pieces,

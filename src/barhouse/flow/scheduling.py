@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,6 @@ from barhouse.config import Settings, schedule
 from barhouse.flow import sessions
 from barhouse.flow.jobs import requested
 from barhouse.flow.plan import Wanted
-from barhouse.flow.standing import DELAY
 from barhouse.model import Span, Timeframe
 from barhouse.store import instruments, schedules
 from barhouse.store.instruments import Tracked
@@ -147,13 +147,19 @@ def wanted_by(db: Database, table: Timetable, name: Name, now: datetime) -> list
 
 def _refreshed(db: Database, table: Timetable, name: Name, tracked: Sequence[Tracked], now: datetime) -> list[Tracked]:
     """Of a class the series with short bars whose market was open since such bars could be read last."""
-    lately = Span(now - EVERY[name] - DELAY, now)
     own = [each for each in tracked if table.classes.get(each.series.instrument.symbol) == name.value]
     short = [each for each in own if each.series.timeframe.minutes <= LONGEST[name].minutes]
-    markets = {each.series.instrument.exchange for each in short}
+    markets: dict[str, timedelta] = defaultdict(timedelta)
+    for each in short:
+        exchange = each.series.instrument.exchange
+        markets[exchange] = max(markets[exchange], each.delay)
     # A run of theirs tells of those that no calendar is known of
     strange = sessions.unknown(db, markets)
-    trading = {market for market in markets if market in strange or _traded(db, market, lately)}
+    trading = {
+        market
+        for market, delay in markets.items()
+        if market in strange or _traded(db, market, Span(now - EVERY[name] - delay, now))
+    }
     return [each for each in short if each.series.instrument.exchange in trading]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -16,9 +16,6 @@ from barhouse.store import coverage, executions, instruments
 from barhouse.store.coverage import State, Stretch
 from barhouse.store.executions import Progress
 from barhouse.store.postgres import Database
-
-DELAY = timedelta(minutes=15)
-"""How long after its close a bar is there at most vendors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ def _standing(db: Database, row: Mapping[str, Any], now: datetime, unjudged: str
     if row["tracked"] and row["since"] < now and not unjudged:
         calendar = sessions.calendar(db, instrument.exchange)
         left = Span(row["since"], now).without([*read, *failed, *unreachable])
-        unread = [span for span in left if _due(calendar, series, span, now)]
+        unread = [span for span in left if _due(calendar, series, span, now - row["delay"])]
     return Standing(
         series=series,
         tracked=row["tracked"],
@@ -90,7 +87,7 @@ def _less(spans: Iterable[Span], others: Sequence[Span]) -> list[Span]:
     return [part for span in spans for part in span.without(others)]
 
 
-def _due(calendar: Calendar, series: Series, span: Span, now: datetime) -> bool:
-    """Whether a bar ought to be there by now."""
+def _due(calendar: Calendar, series: Series, span: Span, until: datetime) -> bool:
+    """Whether a bar of a span closes until then."""
     slots = calendar.expected(series.timeframe, span)
-    return not slots.filter(pl.col("closes") + DELAY <= at(now)).is_empty()
+    return not slots.filter(pl.col("closes") <= at(until)).is_empty()

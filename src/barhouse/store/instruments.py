@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -23,6 +23,8 @@ class Tracked:
 
     series: Series
     since: datetime
+    delay: timedelta
+    """How long after its close a bar is there, at the source of its newest one."""
 
 
 def find(connection: Connection, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
@@ -123,6 +125,11 @@ def filled(connection: Connection) -> list[Instrument]:
     return [_instrument(*row) for row in connection.execute(sql.filled)]
 
 
+def watched(connection: Connection) -> list[Instrument]:
+    """Every active instrument of which a series is kept up to date, or has bars; by symbol."""
+    return [_instrument(*row) for row in connection.execute(sql.watched)]
+
+
 def beginnings(connection: Connection, instrument: Instrument) -> dict[Timeframe, datetime]:
     """From when on each series of an instrument was read or has bars; those of which nothing is known are left out."""
     rows = connection.execute(sql.beginnings, {"instrument": instrument.number})
@@ -133,7 +140,7 @@ def tracked(connection: Connection, keys: Sequence[int] | None = None) -> list[T
     """Every series that is kept up to date, of the instruments with these numbers or of all, by symbol."""
     told = {"instruments": None if keys is None else list(keys)}
     return [
-        Tracked(Series(_instrument(*row[:4]), Timeframe.by_code(row[4])), row[5])
+        Tracked(Series(_instrument(*row[:4]), Timeframe.by_code(row[4])), *row[5:])
         for row in connection.execute(sql.tracked, told)
     ]
 

@@ -5,7 +5,8 @@ FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
 CROSS JOIN LATERAL (
-    SELECT b.time, src.delay FROM bar b JOIN source src ON src.code = b.source
+    SELECT b.time, coalesce(src.delay, interval '15 minutes') AS delay
+    FROM bar b LEFT JOIN source src ON src.code = b.source
     WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming AND NOT b.extended
     ORDER BY b.time DESC LIMIT 1
 ) AS newest
@@ -98,6 +99,10 @@ SELECT count(*) AS waiting, min(created_at) AS oldest,
         FROM series s WHERE s.tracked) AS succeeded
 FROM backfill_state_persistent
 WHERE status = 'pending';
+
+-- name: workers
+-- How many workers have shown lately that they live.
+SELECT count(*) FROM barhouse_queue.procrastinate_workers WHERE last_heartbeat > now() - %(silence)s;
 
 -- name: busy
 -- Whether any backfill waits or runs.

@@ -46,20 +46,24 @@ FROM instrument
 WHERE symbol = ANY (%(symbols)s::text[]) AND (%(asset_class)s::text IS NULL OR asset_class = %(asset_class)s);
 
 -- name: tracked
--- The series that are kept up to date, with the start of each, all or those of some instruments.
-SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.since
+-- The series that are kept up to date, with the start of each and how late its bars come, all or of some instruments.
+SELECT i.id, i.symbol, i.asset_class, i.exchange, s.timeframe, s.since, coalesce(src.delay, interval '15 minutes')
 FROM series s
 JOIN instrument i ON i.id = s.instrument
+LEFT JOIN bar b ON (b.instrument, b.timeframe, b.time) = (s.instrument, s.timeframe, s.last_bar)
+LEFT JOIN source src ON src.code = b.source
 WHERE s.tracked AND i.active AND (%(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s))
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
 -- name: described
 -- Each series with what is stored of it.
 SELECT i.symbol, i.asset_class, i.exchange, i.active, t.name AS timeframe, s.tracked, s.since, s.bars,
-       s.first_bar, s.last_bar, s.revision, s.revised_at
+       s.first_bar, s.last_bar, s.revision, s.revised_at, coalesce(src.delay, interval '15 minutes') AS delay
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
+LEFT JOIN bar b ON (b.instrument, b.timeframe, b.time) = (s.instrument, s.timeframe, s.last_bar)
+LEFT JOIN source src ON src.code = b.source
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
 -- name: add_source
@@ -138,3 +142,10 @@ UPDATE series SET since = %(since)s WHERE instrument = %(instrument)s AND tracke
 SELECT first_bar, last_bar
 FROM series
 WHERE instrument = %(instrument)s AND timeframe = %(timeframe)s AND first_bar IS NOT NULL;
+
+-- name: watched
+-- The active instruments of which a series is kept up to date, or has bars.
+SELECT i.id, i.symbol, i.asset_class, i.exchange
+FROM instrument i
+WHERE i.active AND EXISTS (SELECT FROM series s WHERE s.instrument = i.id AND (s.tracked OR s.bars > 0))
+ORDER BY i.symbol, i.asset_class;
