@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, Playwright, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    Page,
+    Playwright,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from barhouse.model import Series
 from tests.browser.complaints import Complaints
@@ -24,6 +33,8 @@ from tests.servers import Server
 
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+DASHBOARD = ["/dashboard", "/dashboard/symbols", "/dashboard/symbols/DAYAE", "/dashboard/symbols/COINAB?timeframe=1h"]
+"""Pages of the system that runs for all tests."""
 PATIENCE = 15_000
 """Milliseconds that an expectation or action gets on a busy machine."""
 
@@ -89,6 +100,7 @@ def page(context: BrowserContext, complaints: Complaints) -> Page:
     """An empty page, which is listened to."""
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
     return page
 
 

@@ -6,10 +6,16 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.axe import violations
-from tests.browser.conftest import PHONE
+from tests.browser.complaints import Complaints
+from tests.browser.conftest import DASHBOARD, PHONE
 from tests.browser.system import System
 
-PAGES = ["/signin"]
+PAGES = [*DASHBOARD, NOWHERE := "/dashboard/nowhere", "/signin"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_nowhere(complaints: Complaints) -> None:
+    complaints.expect(f"status of 404 .*{NOWHERE}")
 
 
 @pytest.mark.parametrize("path", PAGES)
