@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import groupby
 
 import polars as pl
 from psycopg import Connection
 
 from barhouse import checks
+from barhouse.checks.staleness import VERY_LATE
 from barhouse.flow import sessions
-from barhouse.store import enrichment
+from barhouse.flow.judging import LATE
+from barhouse.model import Instrument
+from barhouse.store import enrichment, instruments
 from barhouse.store.enrichment import Kept, Standing
 from barhouse.store.postgres import Database
 
@@ -46,3 +51,70 @@ def _timed(db: Database, rows: Iterable[Kept], now: datetime) -> Iterable[tuple[
         overdue = dict(stale.select("instrument", "overdue_seconds").iter_rows())
         for key, close in located.select("instrument", "closes").iter_rows():
             yield own[key], close, overdue.get(key, 0.0)
+
+
+class Freshness(StrEnum):
+    """How a series stands, the worst first; the first that is true of it."""
+
+    FAILED = "failed"
+    """Its last run failed."""
+    UNKNOWN = "unknown"
+    """Nobody knows the calendar of its exchange, so nobody can tell what is due."""
+    OLD = "old"
+    """Overdue for more than three sessions."""
+    STALE = "stale"
+    """Overdue for more than six hours of market time."""
+    ABSENT = "absent"
+    """Wanted, and no bar is there yet."""
+    LATE = "late"
+    """Overdue, but not for long."""
+    FRESH = "fresh"
+    """All that is due is there."""
+    IDLE = "idle"
+    """Stored, and not kept up to date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A series as it stands: when its newest bar ended, seconds of market time since the next was due, its error."""
+
+    instrument: Instrument
+    timeframe: str
+    freshness: Freshness
+    newest: datetime | None
+    overdue: float
+    error: str | None
+
+
+def aged(db: Database, now: datetime) -> list[Aged]:
+    """Every series of the active instruments that are tracked, or have bars; by symbol and timeframe."""
+    with db.connection() as connection:
+        active = {each.number: each for each in instruments.watched(connection)}
+        rows = enrichment.series(connection, list(active))
+    strange = sessions.unknown(db, (row.exchange for row in rows))
+    judged = {
+        row: (close, late) for row, close, late in _timed(db, [r for r in rows if r.exchange not in strange], now)
+    }
+    found = [_aged(active[row.instrument], row, *judged.get(row, (row.newest, 0.0)), strange) for row in rows]
+    return sorted(found, key=lambda each: (each.instrument.symbol, each.instrument.asset_class))
+
+
+def _aged(
+    instrument: Instrument, row: Kept, close: datetime | None, overdue: float, strange: Mapping[str, str]
+) -> Aged:
+    error = row.error or strange.get(row.exchange)
+    return Aged(instrument, row.timeframe, _freshness(row, overdue, strange), close, overdue, error)
+
+
+def _freshness(row: Kept, overdue: float, strange: Collection[str]) -> Freshness:
+    if not row.counts:
+        return Freshness.IDLE
+    if row.error is not None:
+        return Freshness.FAILED
+    if row.exchange in strange:
+        return Freshness.UNKNOWN
+    if row.newest is None:
+        return Freshness.ABSENT
+    if overdue <= LATE:
+        return Freshness.LATE if overdue else Freshness.FRESH
+    return Freshness.OLD if overdue > VERY_LATE.total_seconds() else Freshness.STALE

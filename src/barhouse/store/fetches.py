@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
+from psycopg.rows import dict_row
 
 from barhouse.model import Series, Span
 from barhouse.store.queries import queries
@@ -54,6 +56,15 @@ def log(connection: Connection, fetches: Sequence[Fetch]) -> None:
     """Write down what came of some fetches."""
     with connection.cursor() as cursor:
         cursor.executemany(query.log, [_row(fetch) for fetch in fetches])
+
+
+def by_source(connection: Connection, since: datetime) -> list[dict[str, Any]]:
+    """How each source fared since an instant that was asked since then.
+
+    `source, fetches, failed, bars, median_ms, p95_ms, last_at, failed_at, error` (the latest)
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.by_source, {"since": since}).fetchall()
 
 
 def _row(fetch: Fetch) -> dict[str, object]:

@@ -18,6 +18,8 @@ from barhouse.store.queries import queries
 query = queries("health")
 
 DAY = timedelta(days=1)
+SILENCE = timedelta(seconds=30)
+"""A worker that gives no sign of life for so long is taken to be gone; they give one every ten seconds."""
 
 
 class Newest(NamedTuple):
@@ -104,6 +106,12 @@ def waiting(connection: Connection) -> Queue:
     """How long work waits, and how long none has succeeded."""
     with connection.cursor(row_factory=class_row(Queue)) as cursor:
         return cursor.execute(query.queue).fetchone() or Queue(0, None, None)
+
+
+def workers(connection: Connection) -> int:
+    """How many workers have shown within half a minute that they live."""
+    [(count,)] = connection.execute(query.workers, {"silence": SILENCE})
+    return int(count)
 
 
 def is_busy(connection: Connection) -> bool:

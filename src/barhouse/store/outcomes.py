@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,19 @@ from barhouse.model import Instrument
 from barhouse.store.queries import queries
 
 query = queries("outcomes")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which jobs are asked for; what is None does not matter."""
+
+    kind: str | None = None
+    statuses: list[str] | None = None
+    symbol: str | None = None
+    by: str | None = None
+    """Letters in the name of who asked for it."""
+    before: datetime | None = None
+    """Only those asked for earlier."""
 
 
 def standings(connection: Connection, jobs: Collection[str]) -> list[dict[str, Any]]:
@@ -50,3 +65,38 @@ def under_way(connection: Connection, limit: int) -> list[dict[str, Any]]:
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.under_way, {"limit": limit}).fetchall()
+
+
+def page(connection: Connection, wanted: Wanted, limit: int) -> list[str]:
+    """The ids of jobs, newest first."""
+    return [job for (job,) in connection.execute(query.page, asdict(wanted) | {"limit": limit})]
+
+
+def active(connection: Connection, limit: int) -> list[str]:
+    """The ids of the jobs that are not through, those that run first."""
+    return [job for (job,) in connection.execute(query.active, {"limit": limit})]
+
+
+def log(
+    connection: Connection,
+    job: UUID,
+    limit: int,
+    *,
+    before: datetime | None = None,
+    symbol: str | None = None,
+    errors: bool = False,
+) -> list[dict[str, Any]]:
+    """What happened in a job, newest first; with `errors` only what went wrong.
+
+    `at, what` (fetch, compute, begun, ended)`, symbol, asset_class, timeframe, source, success, error, span_start,
+    span_end, fetched, inserted, updated, quarantined, features, took_ms`; None where that is nothing to tell.
+    """
+    told = {"job": job, "limit": limit, "before": before, "symbol": symbol, "errors": errors}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.log, told).fetchall()
+
+
+def books(connection: Connection, job: UUID) -> dict[str, Any] | None:
+    """What the run of a job has come to; None where it has none, or retention took it."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.books, {"job": job}).fetchone()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -153,6 +154,39 @@ def overview(connection: Connection, instrument: int | None, since: date | None)
     """One instrument or all with their days from `since` on put together, and how much of everything is wrong."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.overview, {"instrument": instrument, "since": since}).fetchall()
+
+
+PARTS, LATELY = 24, 240
+"""Points of the course of a quality, and the newest bars that they are means of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Of which series the quality is wanted, all where it is None, and which page of them."""
+
+    since: date
+    """The days of instruments count after this one."""
+    text: str | None = None
+    """What their symbols hold, in any case."""
+    timeframe: str | None = None
+    asset_class: str | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+def scores(connection: Connection, wanted: Scored) -> list[dict[str, Any]]:
+    """A page of series with the quality of their newest bars and its course; `found` counts them all."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.scores, asdict(wanted) | {"parts": PARTS, "newest": LATELY}).fetchall()
+
+
+def trend(connection: Connection, since: date) -> list[dict[str, Any]]:
+    """The days from `since` on over all instruments, oldest first; shares are of one, means weighted by records.
+
+    `date, records, validated, score, completeness, gaps, anomalies`
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.trend, {"since": since}).fetchall()
 
 
 def corrected(connection: Connection, series: Series, since: datetime) -> list[datetime]:

@@ -26,3 +26,8 @@ def state(connection: Connection) -> Server:
     """The server at the other end of `connection`, now."""
     number, version, clock, size = connection.execute(query.state).fetchall()[0]
     return Server(number, version, clock, size)
+
+
+def sizes(connection: Connection, limit: int) -> list[tuple[str, int]]:
+    """The heaviest tables with their bytes, indexes included."""
+    return connection.execute(query.sizes, {"limit": limit}).fetchall()

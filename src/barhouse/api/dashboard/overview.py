@@ -1,13 +1,26 @@
-"""The first page: whether all is well."""
+"""The first page: whether all is well, and if not, why; its parts renew themselves."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, RedirectResponse
+from datetime import UTC, datetime
+from typing import Any
 
-from barhouse.api.dashboard.frame import page
-from barhouse.api.deps import Stored
-from barhouse.flow import instruments
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from barhouse.api.dashboard.frame import page, part
+from barhouse.api.deps import Configured, Stored
+from barhouse.config import Settings
+from barhouse.flow import condition, glance, instruments
+from barhouse.flow.condition import Freshness
+from barhouse.flow.health import room
+from barhouse.model import Timeframe
+from barhouse.store.postgres import Database
+
+DAYS = 30
+"""Days of the quality that are drawn."""
+
+LOOKS = {"healthy": "good", "warning": "warn", "critical": "bad"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -19,6 +32,54 @@ async def root() -> RedirectResponse:
 
 
 @router.get("/dashboard")
-def overview(request: Request, db: Stored) -> HTMLResponse:
-    """What the warehouse holds."""
-    return page(request, "overview.html", totals=instruments.totals(db))
+def overview(request: Request, db: Stored, settings: Configured) -> HTMLResponse:
+    """Whether all is well, at one glance."""
+    return page(request, "overview.html", **_now(db), **_slow(db, settings))
+
+
+@router.get("/dashboard/parts/now")
+def now(request: Request, db: Stored) -> Response:
+    """What changes from second to second: the verdict, what runs, what comes next, alerts."""
+    return part(request, "parts/now.html", **_now(db))
+
+
+@router.get("/dashboard/parts/heat")
+def heat(request: Request, db: Stored) -> Response:
+    """How fresh all series are."""
+    return part(request, "parts/heat.html", **_now(db))
+
+
+@router.get("/dashboard/parts/slow")
+def slow(request: Request, db: Stored, settings: Configured) -> Response:
+    """What changes from minute to minute: vendors, quality, storage."""
+    return part(request, "parts/slow.html", **_slow(db, settings))
+
+
+@router.get("/dashboard/pulse")
+def pulse(request: Request, db: Stored) -> Response:
+    """Whether all is well, in one word, for the head of each page."""
+    at = datetime.now(UTC)
+    seen = glance.now(db, condition.aged(db, at), at)
+    return part(request, "parts/pulse.html", now=seen, look=LOOKS[seen.status])
+
+
+def _now(db: Database) -> dict[str, Any]:
+    at = datetime.now(UTC)
+    series = condition.aged(db, at)
+    seen = glance.now(db, series, at)
+    return {
+        "now": seen,
+        "look": LOOKS[seen.status],
+        "heat": glance.heat(db, series, list(Timeframe)),
+        "kinds": list(Freshness),
+        "totals": instruments.totals(db),
+    }
+
+
+def _slow(db: Database, settings: Settings) -> dict[str, Any]:
+    at = datetime.now(UTC)
+    return {
+        "vendors": glance.vendors(db, at),
+        "trend": glance.trend(db, DAYS, at),
+        "storage": glance.storage(db, room(settings)),
+    }

@@ -13,3 +13,15 @@ VALUES (%(id)s, %(symbol)s, %(asset_class)s, %(timeframe)s, %(source)s, %(start)
         %(error_class)s, %(quality)s, %(compared_with)s, %(compared_score)s, %(stamped_at)s,
         (SELECT j.job_id FROM job_task t JOIN job j USING (job_id)
          WHERE t.execution_id = %(execution)s ORDER BY j.created_at, j.job_id LIMIT 1));
+
+-- name: by_source
+-- How each source fared since an instant: how many fetches, how many failed, how long answers took, the latest error.
+SELECT source, count(*) AS fetches, count(*) FILTER (WHERE NOT success) AS failed, sum(records_fetched) AS bars,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY source_response_time_ms) AS median_ms,
+       percentile_cont(0.95) WITHIN GROUP (ORDER BY source_response_time_ms) AS p95_ms,
+       max(created_at) AS last_at, max(created_at) FILTER (WHERE NOT success) AS failed_at,
+       (array_agg(error_details ORDER BY id DESC) FILTER (WHERE NOT success))[1] AS error
+FROM enrichment_fetch_log
+WHERE created_at > %(since)s
+GROUP BY source
+ORDER BY source;

@@ -71,3 +71,72 @@ SELECT waits, symbol, asset_class, status, retry_count, last_error
 FROM placed
 WHERE place <= %(limit)s
 ORDER BY waits, place;
+
+-- name: page
+-- Jobs from the newest on, or before an instant, by what they are, how they stand, whom they have, who asked.
+SELECT j.job_id::text
+FROM job_state j
+WHERE (%(kind)s::text IS NULL OR j.kind = %(kind)s)
+  AND (%(by)s::text IS NULL OR strpos(lower(j.requested_by), lower(%(by)s)) > 0)
+  AND (%(symbol)s::text IS NULL
+       OR EXISTS (SELECT FROM job_task t WHERE t.job_id = j.job_id AND t.symbol = %(symbol)s))
+  AND (%(before)s::timestamptz IS NULL OR j.created_at < %(before)s)
+  AND (%(statuses)s::text[] IS NULL OR j.status = ANY (%(statuses)s))
+ORDER BY j.created_at DESC, j.job_id
+LIMIT %(limit)s;
+
+-- name: active
+-- The jobs that are not through, those that run first, each with the newest of its kind first.
+SELECT t.job_id::text
+FROM backfill_state_persistent e
+JOIN job_task t USING (execution_id)
+JOIN job j USING (job_id)
+WHERE e.status IN ('pending', 'in_progress')
+GROUP BY t.job_id, j.created_at
+ORDER BY bool_or(e.status = 'in_progress') DESC, j.created_at DESC
+LIMIT %(limit)s;
+
+-- name: log
+-- What happened in a job, newest first: fetches, computations, and how its series began and ended.
+WITH asked AS (
+    SELECT j.job_id, j.created_at, s.completed_at FROM job j JOIN job_state s USING (job_id) WHERE j.job_id = %(job)s
+), events AS (
+    SELECT f.created_at AS at, 'fetch' AS what, f.symbol, f.asset_class, f.timeframe, f.source, f.success,
+           f.error_details AS error, f.span_start, f.span_end, f.records_fetched AS fetched,
+           f.records_inserted AS inserted, f.records_updated AS updated, f.records_quarantined AS quarantined,
+           NULL::int AS features, f.source_response_time_ms AS took_ms
+    FROM enrichment_fetch_log f, asked
+    WHERE f.job_id = asked.job_id AND f.created_at >= asked.created_at
+      AND (asked.completed_at IS NULL OR f.created_at <= asked.completed_at + interval '1 hour')
+    UNION ALL
+    SELECT c.created_at, 'compute', c.symbol, c.asset_class, c.timeframe, NULL, c.success, c.error_details, NULL, NULL,
+           NULL, NULL, NULL, NULL, c.features_computed, c.computation_time_ms
+    FROM enrichment_compute_log c, asked
+    WHERE c.job_id = asked.job_id AND c.created_at >= asked.created_at
+      AND (asked.completed_at IS NULL OR c.created_at <= asked.completed_at + interval '1 hour')
+    UNION ALL
+    SELECT t.started_at, 'begun', t.symbol, t.asset_class, t.timeframe, NULL, true, NULL, t.wanted_start, t.wanted_end,
+           NULL, NULL, NULL, NULL, NULL, NULL
+    FROM job_task_state t, asked
+    WHERE t.job_id = asked.job_id AND t.started_at IS NOT NULL
+    UNION ALL
+    SELECT t.completed_at, 'ended', t.symbol, t.asset_class, t.timeframe, NULL, t.status = 'completed',
+           t.error_message, NULL, NULL, NULL, t.records_inserted::int, NULL, NULL, NULL,
+           1000 * extract(epoch FROM t.completed_at - t.started_at)::float8
+    FROM job_task_state t, asked
+    WHERE t.job_id = asked.job_id AND t.completed_at IS NOT NULL
+)
+SELECT *
+FROM events
+WHERE (%(before)s::timestamptz IS NULL OR at < %(before)s)
+  AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
+  AND (NOT %(errors)s OR NOT success)
+ORDER BY at DESC, symbol, timeframe, what
+LIMIT %(limit)s;
+
+-- name: books
+-- What the run of a job has come to, as the log of the schedulers has it.
+SELECT r.execution_id::text, r.started_at, r.completed_at, r.status, r.total_symbols, r.successful_symbols,
+       r.failed_symbols, r.total_records_processed, r.error_message
+FROM job j JOIN scheduler_run r ON r.execution_id = j.run_id
+WHERE j.job_id = %(job)s;

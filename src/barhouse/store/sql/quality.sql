@@ -130,3 +130,66 @@ SELECT DISTINCT "timestamp"
 FROM data_corrections
 WHERE instrument = %(instrument)s AND timeframe_code = %(timeframe)s AND "timestamp" >= %(since)s
 ORDER BY 1;
+
+-- name: scores
+-- A page of series with the quality of their newest bars, its course in parts, and the days of the instrument.
+WITH every AS (
+    SELECT i.id AS instrument, s.timeframe AS code, i.symbol, i.asset_class, i.exchange, t.name AS timeframe, s.bars,
+           s.last_bar, count(*) OVER () AS found
+    FROM series s
+    JOIN instrument i ON i.id = s.instrument
+    JOIN timeframe t ON t.code = s.timeframe
+    WHERE s.bars > 0
+      AND (%(text)s::text IS NULL OR strpos(i.symbol, upper(%(text)s)) > 0)
+      AND (%(timeframe)s::text IS NULL OR t.name = %(timeframe)s)
+      AND (%(asset_class)s::text IS NULL OR i.asset_class = %(asset_class)s)
+    ORDER BY i.symbol, i.asset_class, s.timeframe
+    LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT every.*, newest.score, newest.worst, newest.course, wrong.faults, day.validation_rate, day.completeness
+FROM every
+CROSS JOIN LATERAL (
+    SELECT sum(part.score * part.bars) / sum(part.bars) AS score, min(part.worst) AS worst,
+           array_agg(part.score ORDER BY part.number) AS course
+    FROM (
+        SELECT number, avg(quality_score) AS score, min(quality_score) AS worst, count(*) AS bars
+        FROM (
+            SELECT quality_score, ntile(%(parts)s) OVER (ORDER BY time) AS number
+            FROM (
+                SELECT quality_score, time
+                FROM bar
+                WHERE bar.instrument = every.instrument AND bar.timeframe = every.code AND NOT bar.forming
+                ORDER BY bar.time DESC
+                LIMIT %(newest)s
+            ) AS newest
+            WHERE quality_score IS NOT NULL
+        ) AS placed
+        GROUP BY number
+    ) AS part
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT count(*) AS faults
+    FROM data_anomalies a
+    WHERE a.instrument = every.instrument AND a.timeframe_code = every.code AND a.resolution_status <> 'resolved'
+      AND a.anomaly_type NOT IN ('real_move', 'no_trade')
+) AS wrong
+CROSS JOIN LATERAL (
+    SELECT sum(m.validated_records)::float8 / nullif(sum(m.total_records), 0) AS validation_rate,
+           avg(m.data_completeness) AS completeness
+    FROM data_quality_metrics m
+    WHERE m.symbol = every.symbol AND m.asset_class = every.asset_class AND m.metric_date > %(since)s
+) AS day
+ORDER BY every.symbol, every.asset_class, every.code;
+
+-- name: trend
+-- The days since one of them, over all instruments: how much came, how good it was, what was wrong; oldest first.
+SELECT metric_date AS date, sum(total_records)::bigint AS records,
+       sum(validated_records)::float8 / nullif(sum(total_records), 0) AS validated,
+       sum(avg_quality_score * total_records)
+           / nullif(sum(total_records) FILTER (WHERE avg_quality_score IS NOT NULL), 0) AS score,
+       avg(data_completeness) AS completeness, sum(gaps_detected)::bigint AS gaps,
+       sum(anomalies_detected)::bigint AS anomalies
+FROM data_quality_metrics
+WHERE metric_date >= %(since)s
+GROUP BY metric_date
+ORDER BY metric_date;

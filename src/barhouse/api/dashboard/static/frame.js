@@ -86,6 +86,12 @@ document.addEventListener("htmx:error", (event) => {
   if (!isPoll(ctx) && ctx.sourceEvent?.type !== "load") toast("The server did not answer; nothing was changed", true);
 });
 addEventListener("offline", () => offline(AWAY));
+// <button data-opens="id"> opens that dialog, <button data-closes> closes its own
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-opens], [data-closes]");
+  if (button?.dataset.opens) by(button.dataset.opens).showModal();
+  else button?.closest("dialog").close();
+});
 // Lists that are filtered as one types need no request: <input data-filters="#list"> hides what has not the words
 document.addEventListener("input", (event) => {
   const list = event.target.dataset?.filters && document.querySelector(event.target.dataset.filters);
