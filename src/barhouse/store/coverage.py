@@ -93,6 +93,17 @@ def read(connection: Connection, instruments: Iterable[int], timeframe: Timefram
     return pl.DataFrame(connection.execute(query.read, parameters).fetchall(), schema=READ, orient="row")
 
 
+ABSENCES: Schema = {"first": INSTANT, "last": INSTANT, "reason": pl.String()}
+"""Stretches of absent bars: their first and last slot, and why."""
+
+
+def absences(connection: Connection, series: Series, span: Span) -> pl.DataFrame:
+    """The stretches of a series in a span in which expected bars are absent by now (`ABSENCES`), oldest first."""
+    told = {"instrument": series.instrument.number, "timeframe": series.timeframe.code}
+    rows = connection.execute(query.absences, told | {"start": span.start, "end": span.end}).fetchall()
+    return pl.DataFrame(rows, schema=ABSENCES, orient="row")
+
+
 def strangers(connection: Connection, every: Sequence[Series]) -> dict[Series, str]:
     """Those of some series that no source knows, and why: one said so, in its words."""
     told = {

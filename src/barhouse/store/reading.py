@@ -170,6 +170,12 @@ def closes(db: Database, series: Series) -> pl.DataFrame:
     return db.frame(query.closes, [series.instrument.number, series.timeframe.code])
 
 
+def times(db: Database, series: Series, span: Span) -> pl.Series:
+    """When a series has regular, settled bars in a span, oldest first."""
+    key = [series.instrument.number, series.timeframe.code]
+    return db.frame(query.times, [*key, span.start, span.end])["time"].cast(INSTANT)
+
+
 def typed(found: pl.DataFrame, selection: Selection, names: dict[int, str]) -> pl.DataFrame:
     """What the database answered to a selection, in the types of its schema, sources by their names."""
     if "source" in found.columns:

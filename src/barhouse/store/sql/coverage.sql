@@ -38,3 +38,13 @@ WHERE NOT EXISTS (
 )
 GROUP BY c.instrument, t.name
 HAVING bool_or(c.state = 'unknown') AND NOT bool_or(c.state IN ('fetched', 'failed'));
+
+-- name: absences
+-- The stretches of a series in a span in which expected bars are absent, and why, oldest first.
+SELECT (evidence->>'first')::timestamptz AS first, (evidence->>'last')::timestamptz AS last,
+       evidence->>'reason' AS reason
+FROM data_anomalies
+WHERE instrument = %(instrument)s AND timeframe_code = %(timeframe)s AND anomaly_type IN ('gap', 'no_trade')
+  AND resolution_status <> 'resolved' AND data_point_time < %(end)s
+  AND (evidence->>'last')::timestamptz >= %(start)s
+ORDER BY data_point_time;

@@ -74,3 +74,11 @@ FROM enrichment_fetch_log
 WHERE symbol = %(symbol)s AND asset_class = %(asset_class)s AND timeframe = %(timeframe)s
 ORDER BY created_at DESC, id DESC
 LIMIT %(limit)s;
+
+-- name: times
+-- When a series has regular, settled bars in a span, oldest first.
+SELECT time
+FROM bar
+WHERE bar.instrument = $1::int AND bar.timeframe = $2::smallint AND time >= $3::timestamptz AND time < $4::timestamptz
+  AND NOT bar.forming AND NOT bar.extended
+ORDER BY bar.time;
