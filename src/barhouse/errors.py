@@ -81,7 +81,9 @@ class UnknownSymbol(RequestError):
     status = 404
 
     def __init__(self, *symbols: str) -> None:
-        names, all_of_them = ", ".join(map(repr, symbols)), " ".join(symbols)
+        told = [each if len(each) <= 40 else f"{each[:40]}…" for each in symbols[:20]]
+        more = f" and {len(symbols) - len(told)} more" if len(symbols) > len(told) else ""
+        names, all_of_them = ", ".join(map(repr, told)) + more, " ".join(told) + more
         who, starts = (f"Symbol {names} is", "it") if len(symbols) == 1 else (f"Symbols {names} are", "them")
         super().__init__(f"{who} not tracked; `barhouse track {all_of_them}` starts {starts}")
 
@@ -152,6 +154,15 @@ class TooLarge(RequestError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"A body has at most {most} bytes here")
+
+
+class TooSlow(RequestError):
+    """A body that did not come to its end in time."""
+
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body of this call did not come within {seconds:g} s")
 
 
 class TooManyCalls(RequestError):

@@ -1,16 +1,23 @@
-"""No body is longer than anybody needs."""
+"""No body is longer than anybody needs, nor slower, and no call says what no text of PostgreSQL can hold."""
 
 from __future__ import annotations
+
+import asyncio
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barhouse.api import errors
-from barhouse.errors import TooLarge
+from barhouse.errors import BarhouseError, InvalidParameter, RequestError, TooLarge, TooSlow
 
 MOST = 2**20
 """Bytes of the longest body."""
+
+PATIENCE = 20.0
+"""Seconds that a body may take."""
+
+NUL = "A NUL is in the path or in the query; nothing here is called so"
 
 
 class Bodies:
@@ -21,12 +28,20 @@ class Bodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is short enough."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+        elif "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            await _refuse(InvalidParameter(NUL), scope, receive, send)
+        elif scope["method"] in ("GET", "HEAD"):
             await self._app(scope, receive, send)
         elif _said(scope) > MOST:
-            await (await errors.known(Request(scope), TooLarge(MOST)))(scope, receive, send)
+            await _refuse(TooLarge(MOST), scope, receive, send)
         else:
             await self._app(scope, _measured(receive), send)
+
+
+async def _refuse(error: BarhouseError, scope: Scope, receive: Receive, send: Send) -> None:
+    await (await errors.known(Request(scope), error))(scope, receive, send)
 
 
 def _said(scope: Scope) -> int:
@@ -36,15 +51,25 @@ def _said(scope: Scope) -> int:
 
 
 def _measured(receive: Receive) -> Receive:
-    read = 0
+    """Hears a body that is neither too long nor too late as a whole; what comes behind it may take its time."""
+    read, until, is_whole = 0, asyncio.get_running_loop().time() + PATIENCE, False
 
     async def measured() -> Message:
-        nonlocal read
-        message = await receive()
+        nonlocal read, is_whole
+        try:
+            async with asyncio.timeout_at(None if is_whole else until):
+                message = await receive()
+        except TimeoutError:
+            raise _unread(TooSlow(PATIENCE)) from None
         read += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if read > MOST:
-            # The one kind of error that the framework lets through while it reads a body
-            raise HTTPException(TooLarge.status, str(TooLarge(MOST)))
+            raise _unread(TooLarge(MOST))
         return message
 
     return measured
+
+
+def _unread(error: RequestError) -> HTTPException:
+    """The one kind of error that the framework lets through while it reads a body."""
+    return HTTPException(error.status, str(error), {"Connection": "close"})

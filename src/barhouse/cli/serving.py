@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from barhouse.api.guard import bound, is_loopback
+from barhouse.cli.logs import told_as_ours
 from barhouse.config import Settings
 from barhouse.errors import SettingsError
 from barhouse.flow.keys import any_key
@@ -63,8 +64,19 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
     """Answer until Ctrl-C, or until the system says that it is enough."""
     import uvicorn
 
+    from barhouse.api.wire import Wire
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    told_as_ours("uvicorn")
+    config = uvicorn.Config(
+        app,
+        http=Wire,
+        ws="none",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
     server = uvicorn.Server(config)
     # Streams of events end by themselves then; the server would wait for them
     app.state.is_leaving = lambda: server.should_exit

@@ -16,6 +16,9 @@ from barhouse.store import instruments, reading
 from barhouse.store.instruments import Tracked
 from barhouse.store.postgres import Database
 
+MOST = 5_000
+"""Symbols that are looked up in one question."""
+
 
 def find(db: Database, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
     """The one instrument that `symbol` can mean, however it is spelled: aapl is AAPL, BRK-B is BRK.B, BTC-USD is BTC.
@@ -49,22 +52,31 @@ def _spelled(connection: Connection, symbol: str, asset_class: AssetClass) -> In
 def find_all(db: Database, wanted: Sequence[str], asset_class: AssetClass | None = None) -> list[Instrument]:
     """The instruments that these symbols can mean, in any spelling, each once and in their order.
 
-    UnknownSymbol (404) naming all that nobody keeps, AmbiguousSymbol (409) for the first that is several.
+    UnknownSymbol (404) naming those that nobody keeps, AmbiguousSymbol (409) for the first that is several,
+    InvalidParameter (422) for more than `MOST` at a time.
     """
-    with db.connection() as connection:
-        # no text of PostgreSQL holds a NUL, so no symbol does
-        found = instruments.among(connection, [each for each in wanted if "\0" not in each], asset_class)
-        others = [symbol for symbol in wanted if symbol not in found]
-        spelled = {symbol: _spellings(symbol, asset_class) for symbol in others}
-        meant = instruments.among(connection, list({each.symbol for them in spelled.values() for each in them}))
-    for symbol, them in spelled.items():
-        found[symbol] = [known for each in them for known in meant.get(each.symbol, []) if known == each]
+    if len(wanted) > MOST:
+        raise InvalidParameter(f"symbols: at most {MOST} at a time, not {len(wanted)}; `*` stands for all")
+    found = meant(db, wanted, asset_class)
     if unknown := [symbol for symbol in wanted if not found[symbol]]:
         raise UnknownSymbol(*dict.fromkeys(unknown))
     for symbol in wanted:
         if len(found[symbol]) > 1:
             raise AmbiguousSymbol(symbol, [each.asset_class for each in found[symbol]])
     return list(dict.fromkeys(found[symbol][0] for symbol in wanted))
+
+
+def meant(db: Database, wanted: Sequence[str], asset_class: AssetClass | None = None) -> dict[str, list[Instrument]]:
+    """The instruments that each of these symbols can mean, in any spelling: none, one or several."""
+    with db.connection() as connection:
+        # no text of PostgreSQL holds a NUL, so no symbol does
+        found = instruments.among(connection, [each for each in wanted if "\0" not in each], asset_class)
+        others = [symbol for symbol in wanted if symbol not in found]
+        spelled = {symbol: _spellings(symbol, asset_class) for symbol in others}
+        kept = instruments.among(connection, list({each.symbol for them in spelled.values() for each in them}))
+    for symbol, them in spelled.items():
+        found[symbol] = [known for each in them for known in kept.get(each.symbol, []) if known == each]
+    return found
 
 
 def _spellings(symbol: str, asset_class: AssetClass | None) -> list[Instrument]:

@@ -19,6 +19,9 @@ DOLLAR_COINS = {"FDUSD", "USDT", "USDC", "BUSD", "TUSD", "PYUSD", "RLUSD", "GUSD
 STOCK = re.compile(r"[A-Za-z0-9]+(?:[.-][A-Za-z0-9]+)*")
 COIN = re.compile(r"(?:X:)?([A-Z0-9]+)(?:[-/_]([A-Z0-9]+))?")
 
+LONGEST = 40
+"""Letters of the longest symbol; vendors have twenty or so."""
+
 
 def instrument(symbol: str, asset_class: AssetClass) -> Instrument:
     """The instrument that a user means: BTC, BTC-USD, BTCUSD, BTCUSDT and X:BTCUSD are one coin, BRK-B is BRK.B.
@@ -29,17 +32,18 @@ def instrument(symbol: str, asset_class: AssetClass) -> Instrument:
         base, quote = pair(symbol)
         return Instrument(base if quote in DOLLARS else f"{base}-{quote}", asset_class)
     text = symbol.strip()
-    if not STOCK.fullmatch(text):
-        raise InvalidParameter(f"{symbol!r} is no symbol of a stock or ETF")
+    if len(text) > LONGEST or not STOCK.fullmatch(text):
+        raise InvalidParameter(f"{_quoted(symbol)} is no symbol of a stock or ETF")
     # a mixed case has a meaning: KIMpL is a preferred share
     return Instrument((text.upper() if text.islower() else text).replace("-", "."), asset_class)
 
 
 def pair(symbol: str) -> tuple[str, str]:
     """A coin and the currency that its price is in, from any of the ways to write them."""
-    match = COIN.fullmatch(symbol.strip().upper())
-    if match is None:
-        raise InvalidParameter(f"{symbol!r} is no symbol of a coin; write it like BTC or BTC-EUR")
+    text = symbol.strip().upper()
+    match = COIN.fullmatch(text)
+    if match is None or len(text) > LONGEST:
+        raise InvalidParameter(f"{_quoted(symbol)} is no symbol of a coin; write it like BTC or BTC-EUR")
     base, quote = match.groups()
     if quote:
         return base, quote
@@ -47,6 +51,11 @@ def pair(symbol: str) -> tuple[str, str]:
         return base, "USD"
     found = next((end for end in QUOTES if base.endswith(end) and base != end), None)
     return (base.removesuffix(found), found) if found else (base, "USD")
+
+
+def _quoted(symbol: str) -> str:
+    """As much of a symbol as anybody wants to read."""
+    return repr(symbol if len(symbol) <= LONGEST else f"{symbol[:LONGEST]}…")
 
 
 def spelled(instrument: Instrument, source: str) -> str:

@@ -99,7 +99,7 @@ def asked(request: Request, ticker: str, window: tuple[str, str], span: tuple[st
 def _moment(name: str, text: str, at: time) -> int:
     """A day of New York or epoch milliseconds, as epoch milliseconds; `at` is the time on a mere day."""
     try:
-        if text.lstrip("-").isdecimal():
+        if len(text) < 19 and text.removeprefix("-").isdecimal():
             return int(text)
         return int(datetime.combine(date.fromisoformat(text), at, ZoneInfo(ZONE)).timestamp() * 1000)
     except ValueError:
