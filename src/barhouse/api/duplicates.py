@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.api.numbered import MOST, Cursor, behind
 from barhouse.api.shapes import Instant
 from barhouse.flow import cleanup
@@ -73,7 +73,9 @@ class Cleaned(BaseModel):
     survivor: dict[str, Any] | None = Field(description="The bar that stayed, as it was before.")
     run_id: str | None = Field(description="The call that cleaned it.")
     stamped_at: Instant | None = Field(description="From this instant on readers do not see them.")
+    cleaned_by: str | None = Field(description="Who asked for it, where somebody was named.")
     restored_at: Instant | None = Field(description="When it was undone.")
+    restored_by: str | None = Field(description="Who undid it.")
 
 
 class Duplicates(BaseModel):
@@ -124,6 +126,7 @@ def listed(
 @router.post("/cleanup", summary="Clean duplicates")
 def clean(
     db: Stored,
+    by: Actor,
     *,
     symbol: Symbol = None,
     timeframe: Timeframe = None,
@@ -134,13 +137,15 @@ def clean(
 
     What goes is kept whole in the log, and reads with `as_of` still see it as it was.
     """
-    return Cleanup(**cleanup.cleanup_duplicate_records(db, symbol, timeframe, dry_run, asset_class))
+    return Cleanup(**cleanup.cleanup_duplicate_records(db, symbol, timeframe, dry_run, asset_class, by=by))
 
 
 @router.post("/{id}/undo", summary="Undo a cleanup")
-def undo(db: Stored, number: Annotated[int, Path(alias="id", ge=1, le=MOST, description="As in the log.")]) -> Undone:
+def undo(
+    db: Stored, by: Actor, number: Annotated[int, Path(alias="id", ge=1, le=MOST, description="As in the log.")]
+) -> Undone:
     """Bring back all bars that were taken out of a slot, and the one that stayed back to where it stood.
 
     404 if there is no such cleanup; 409 if it was undone already, or other bars stand in the way by now.
     """
-    return Undone(**cleanup.undo_cleanup(db, number))
+    return Undone(**cleanup.undo_cleanup(db, number, by=by))

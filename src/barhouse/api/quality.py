@@ -12,7 +12,7 @@ from barhouse.api.deps import Signed, Stored
 from barhouse.api.shapes import Instant
 from barhouse.errors import InvalidParameter
 from barhouse.flow import instruments, quality
-from barhouse.model import AssetClass
+from barhouse.model import AssetClass, Timeframe
 from barhouse.store.anomalies import Wanted
 from barhouse.store.postgres import Database
 
@@ -88,6 +88,7 @@ class Anomaly(BaseModel):
     resolution_status: str = Field(description="open, acknowledged or resolved.")
     acknowledged_by: str | None
     acknowledged_at: Instant | None
+    note: str | None = Field(description="What whoever has seen it had to say.")
     resolved_at: Instant | None
     created_at: Instant
 
@@ -115,12 +116,13 @@ class AskedAnomalies(BaseModel):
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with the same query.")
 
     def wanted(self, db: Database) -> Wanted:
-        """The same for the store; UnknownSymbol (404)."""
+        """The same for the store; UnknownSymbol (404), InvalidTimeframe and InvalidAssetClass (400)."""
         symbol, asset_class = self.symbol, None if self.asset_class is None else AssetClass.of(self.asset_class)
         if symbol is not None:
             found = instruments.find(db, symbol, asset_class)
             symbol, asset_class = found.symbol, found.asset_class
-        asked = (self.timeframe, self.type, self.severity, self.status)
+        timeframe = None if self.timeframe is None else Timeframe.of(self.timeframe)
+        asked = (timeframe, self.type, self.severity, self.status)
         return Wanted(symbol, asset_class, *asked, before=_number(self.cursor))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import polars as pl
@@ -34,23 +34,33 @@ CAUSE, UNDONE = "duplicate", "cleanup undone"
 """Why bars leave and come back, as their stays tell it."""
 
 
+class Run(NamedTuple):
+    """One call that cleans, and whose."""
+
+    id: UUID
+    by: str | None
+
+
 def cleanup_duplicate_records(
     db: Database,
     symbol: Symbols = None,
     timeframe: str | None = None,
     dry_run: bool = False,
     asset_class: str | None = None,
+    *,
+    by: str | None = None,
 ) -> dict[str, Any]:
     """Take all but the best bar out of each slot that holds several, of one symbol, of several or of all.
 
     The validated bar stays, then that of the best quality, then the newest; it stands at the slot's canonical time
     from then on. A `dry_run` only tells: `total_duplicates_found` (slots), `total_records_removed`, and in
     `cleanup_details` a dict a slot with `symbol, timeframe, candle_time, duplicates_removed`. A series is cleaned whole
-    or not at all. What went is in the log, whole, for `undo_cleanup`; the anomalies of these slots are resolved.
+    or not at all. What went is in the log, whole, for `undo_cleanup`, with who did it (`by`); the anomalies of these
+    slots are resolved.
     `failed_checks` are the series whose slots nobody can tell: `symbol, asset_class, timeframe, reason, severity`.
     """
-    run, details, told = uuid4(), [], Findings()
-    for kind, alike in _kinds(db, chosen(db, symbol, timeframe, asset_class), told):
+    run, details, told = Run(uuid4(), by), [], Findings()
+    for kind, alike in kinds(db, chosen(db, symbol, timeframe, asset_class), told):
         stretches = duplicates.near_strays(db, sorted(alike), kind.timeframe)
         slots = doubled(db, kind, stretches) if dry_run else _cleaned_out(db, kind, stretches, run)
         details += [_told(alike[key], slot, removed) for key, slot, removed in _removals(slots)]
@@ -69,7 +79,7 @@ def doubled(db: Database, kind: Kind, stretches: pl.DataFrame) -> pl.DataFrame:
     return checks.doubles(near, calendar=kind.calendar, timeframe=kind.timeframe)
 
 
-def _kinds(db: Database, wanted: Sequence[Series], told: Findings) -> Iterator[tuple[Kind, dict[int, Series]]]:
+def kinds(db: Database, wanted: Sequence[Series], told: Findings) -> Iterator[tuple[Kind, dict[int, Series]]]:
     """The series by what they have in common, each by the number of its instrument; those without slots are `told`."""
     for (exchange, asset_class, _), alike in groupby(sorted(wanted, key=_kind), key=_kind):
         series = {each.instrument.number: each for each in alike}
@@ -96,7 +106,7 @@ def _told(series: Series, slot: datetime, removed: int) -> dict[str, Any]:
     return {"symbol": symbol, "timeframe": timeframe, "candle_time": slot, "duplicates_removed": removed}
 
 
-def _cleaned_out(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.DataFrame:
+def _cleaned_out(db: Database, kind: Kind, stretches: pl.DataFrame, run: Run) -> pl.DataFrame:
     """Clean the doubled slots in some stretches, some series at a time; the bars that shared one."""
     parts = stretches.partition_by("instrument", maintain_order=True)
     together = [pl.concat(parts[at : at + TOGETHER]) for at in range(0, len(parts), TOGETHER)]
@@ -104,7 +114,7 @@ def _cleaned_out(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -
     return pl.concat([nothing, *(_clean(db, kind, part, run) for part in together)])
 
 
-def _clean(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.DataFrame:
+def _clean(db: Database, kind: Kind, stretches: pl.DataFrame, run: Run) -> pl.DataFrame:
     """Clean the slots of some series in one transaction; what shared a slot.
 
     Nobody else can write these series meanwhile, and no sweep that saw the doubled slots can tell of them afterwards.
@@ -120,14 +130,14 @@ def _clean(db: Database, kind: Kind, stretches: pl.DataFrame, run: UUID) -> pl.D
     return found
 
 
-def _take_out(db: Database, connection: Connection, kind: Kind, found: pl.DataFrame, run: UUID) -> None:
+def _take_out(db: Database, connection: Connection, kind: Kind, found: pl.DataFrame, run: Run) -> None:
     """Leave of each doubled slot one bar at its canonical time, and write down what was there."""
     stands = pl.col("slot") == pl.col("time")
     leaving, astray = found.filter(~(pl.col("keeps") & stands)), found.filter("keeps", ~stands)
     survivors = bars.whole(db, astray.select(KEY), kind.timeframe)
     placed = survivors.join(astray.select(*KEY, "slot"), on=KEY).with_columns(time="slot").sort(KEY)
     placed = placed.with_columns(kind.calendar.located(placed, kind.timeframe)["extended"])
-    keep = partial(duplicates.keep, connection, found, kind.timeframe, run)
+    keep = partial(duplicates.keep, connection, found, kind.timeframe, run.id, run.by)
     rewrite(db, connection, kind, gone=leaving.select(KEY), placed=placed.select(*PLACED), cause=CAUSE, last_look=keep)
     bars.rejudge(connection, placed.filter(pl.col("quality_score").is_null()), kind.timeframe)
 
@@ -153,8 +163,8 @@ def cleanups(
         return duplicates.listed(connection, instrument, only, limit=limit, before=before)
 
 
-def undo_cleanup(db: Database, number: int) -> dict[str, Any]:
-    """Bring all bars back that one cleanup of a slot took out, and its survivor back to where it stood.
+def undo_cleanup(db: Database, number: int, *, by: str | None = None) -> dict[str, Any]:
+    """Bring all bars back that one cleanup of a slot took out, and its survivor back to where it stood; who did it.
 
     `number` is the `id` in the log of cleanups. What was brought back: `id, symbol, asset_class, timeframe,
     candle_time, records_restored, restored_at`; that they share a slot is an open anomaly from then on.
@@ -172,7 +182,7 @@ def undo_cleanup(db: Database, number: int) -> dict[str, Any]:
         back = shared if cleanup.moved else shared.filter(pl.col("time") != cleanup.stood)
         _refuse_if_taken(db, cleanup, back)
         at = _bring_back(db, connection, cleanup, back)
-        duplicates.undone(connection, number, at)
+        duplicates.undone(connection, number, at, by)
         anomalies.raised(connection, _doubled_again(cleanup, shared))
     reconsider(db, [series.instrument.number])
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from barhouse.model import AssetClass, Instrument, Series
 from barhouse.store import anomalies, quality
 from barhouse.store.anomalies import Wanted
 from barhouse.store.postgres import Database
+from barhouse.store.quality import Scored
 
 FETCHES = 20
 """Fetches that the quality of an instrument is told with."""
@@ -86,7 +88,35 @@ def acknowledge_anomaly(db: Database, number: int, author: str) -> dict[str, Any
         raise InvalidParameter("author: say who has seen it")
     legible(author=author)
     with db.transaction() as connection:
-        known = anomalies.acknowledge(connection, number, author.strip())
+        anomalies.acknowledge(connection, [number], author.strip())
+        known = anomalies.one(connection, number)
     if known is None:
         raise UnknownRecord(f"There is no anomaly {number}; GET /api/v1/data/anomalies lists them")
     return known
+
+
+def acknowledge_anomalies(db: Database, numbers: Sequence[int], author: str, note: str | None = None) -> int:
+    """How many of these anomalies `author` is the first to have seen, with a `note` that says why they may stay.
+
+    InvalidParameter (422) for words that no database keeps.
+    """
+    legible(author=author, **({} if note is None else {"note": note}))
+    with db.transaction() as connection:
+        return anomalies.acknowledge(connection, numbers, author, note)
+
+
+def counted_anomalies(db: Database) -> list[dict[str, Any]]:
+    """How many (`found`) are not resolved of each `anomaly_type, severity, resolution_status`, the worst first."""
+    with db.connection() as connection:
+        return anomalies.counted(connection)
+
+
+def scores(db: Database, wanted: Scored) -> list[dict[str, Any]]:
+    """A page of series with how good their newest bars are, and which way that goes; `found` counts them all.
+
+    `symbol, asset_class, exchange, timeframe, bars, last_bar, score` (mean of the newest bars), `worst, course` (means
+    of parts of them, oldest first), `faults` and, of the instrument within 7 days, `validation_rate` and
+    `completeness`.
+    """
+    with db.connection() as connection:
+        return quality.scores(connection, wanted)

@@ -56,6 +56,27 @@ def corrections(
         return instrument, listed(connection, wanted, limit)
 
 
+def latest_corrections(
+    db: Database,
+    symbol: str | None = None,
+    *,
+    asset_class: str | None = None,
+    timeframe: str | None = None,
+    reason: str | None = None,
+    behind: int | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """The corrections of one symbol or of all, the latest first, of one `reason` if it is told.
+
+    `behind` is the `id` of the last one of the page before. UnknownSymbol (404), InvalidTimeframe (400).
+    """
+    kind = None if asset_class is None else AssetClass.of(asset_class)
+    number = None if symbol is None else instruments.find(db, symbol, kind).number
+    only = None if timeframe is None else Timeframe.of(timeframe)
+    with db.connection() as connection:
+        return listed(connection, Wanted(number, ALL_TIME, only, None, behind, reason), limit)
+
+
 def every(db: Database, symbol: str, **asked: Any) -> Iterator[dict[str, Any]]:
     """All corrections that `corrections` gives by the page."""
     behind: int | None = None

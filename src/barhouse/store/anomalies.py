@@ -125,8 +125,19 @@ def listed(connection: Connection, wanted: Wanted, limit: int) -> list[dict[str,
         return cursor.execute(query.listed, {**asdict(wanted), "limit": limit}).fetchall()
 
 
-def acknowledge(connection: Connection, number: int, author: str) -> dict[str, Any] | None:
-    """The anomaly as it stands now that `author` has seen it; None if there is none of that number."""
-    connection.execute(query.acknowledge, {"id": number, "author": author})
+def counted(connection: Connection) -> list[dict[str, Any]]:
+    """How many (`found`) are not resolved of each `anomaly_type, severity, resolution_status`, the worst first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.counted).fetchall()
+
+
+def acknowledge(connection: Connection, numbers: Sequence[int], author: str, note: str | None = None) -> int:
+    """How many of these anomalies `author` is the first to have seen."""
+    told = {"ids": list(numbers), "author": author, "note": note}
+    return connection.execute(query.acknowledge, told).rowcount
+
+
+def one(connection: Connection, number: int) -> dict[str, Any] | None:
+    """The anomaly of that number as it stands now; None if there is none."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.one, {"id": number}).fetchone()

@@ -22,13 +22,15 @@ LATEST: Schema = {"time": INSTANT, "field": pl.String(), "by": pl.String(), "not
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which corrections of an instrument (its number) are wanted: made in `span`, behind the one of that number."""
+    """Which corrections of an instrument (its number), or of all, are wanted: made in `span`, behind that number."""
 
-    instrument: int
+    instrument: int | None
     span: Span
     timeframe: Timeframe | None = None
     field: str | None = None
     behind: int | None = None
+    reason: str | None = None
+    """source_updated, bug_fix or manual_correction."""
 
 
 def write(
@@ -79,10 +81,17 @@ def listed(connection: Connection, wanted: Wanted, limit: int) -> list[dict[str,
         "until": wanted.span.end,
         "field": wanted.field,
         "behind": wanted.behind,
+        "reason": wanted.reason,
         "limit": limit,
     }
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.listed, parameters).fetchall()
+
+
+def one(connection: Connection, number: int) -> dict[str, Any] | None:
+    """A correction with whether a later one stands before it (`superseded`); None if there is none of that number."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.one, {"id": number}).fetchone()
 
 
 def latest(connection: Connection, series: Series, since: datetime) -> pl.DataFrame:

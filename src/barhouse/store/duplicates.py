@@ -53,10 +53,12 @@ def within(db: Database, stretches: pl.DataFrame, timeframe: Timeframe) -> pl.Da
     return db.frame(query.around, [*parameters, timeframe.code]).cast(columns)  # type: ignore[arg-type]
 
 
-def keep(connection: Connection, doubled: pl.DataFrame, timeframe: Timeframe, run: UUID, at: datetime) -> None:
-    """Write down what is taken out of slots (`instrument, slot, time, keeps`) at an instant, while it is there."""
+def keep(
+    connection: Connection, doubled: pl.DataFrame, timeframe: Timeframe, run: UUID, by: str | None, at: datetime
+) -> None:
+    """Write down what is taken out of slots (`instrument, slot, time, keeps`) by whom, and when, while it is there."""
     told = {name: array(doubled[column]) for name, column in _DOUBLED.items()}
-    connection.execute(query.keep, {**told, "timeframe": timeframe.code, "run": run, "at": at})
+    connection.execute(query.keep, {**told, "timeframe": timeframe.code, "run": run, "by": by, "at": at})
 
 
 _DOUBLED = {"instruments": "instrument", "slots": "slot", "times": "time", "keeps": "keeps"}
@@ -111,6 +113,6 @@ def rows(db: Database, number: int) -> pl.DataFrame:
     return db.frame(query.rows, [number]).cast(COLUMNS)  # type: ignore[arg-type]
 
 
-def undone(connection: Connection, number: int, at: datetime) -> None:
-    """Say that a cleanup was undone."""
-    connection.execute(query.undone, {"id": number, "at": at})
+def undone(connection: Connection, number: int, at: datetime, by: str | None) -> None:
+    """Say that a cleanup was undone, and by whom."""
+    connection.execute(query.undone, {"id": number, "at": at, "by": by})

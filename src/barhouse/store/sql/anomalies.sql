@@ -59,7 +59,7 @@ WHERE known.resolution_status <> 'resolved' AND known.instrument = mended.instru
 -- name: listed
 -- The anomalies that are asked for, the latest first, behind the one with the number `before`.
 SELECT a.id, a.symbol, a.asset_class, a.timeframe, a.anomaly_type, a.severity, a.description, a.evidence,
-       a.data_point_time, a.resolution_status, a.acknowledged_by, a.acknowledged_at, a.resolved_at, a.created_at
+       a.data_point_time, a.resolution_status, a.acknowledged_by, a.acknowledged_at, a.note, a.resolved_at, a.created_at
 FROM data_anomalies a
 WHERE (%(symbol)s::text IS NULL OR a.symbol = %(symbol)s)
   AND (%(asset_class)s::text IS NULL OR a.asset_class = %(asset_class)s)
@@ -74,14 +74,22 @@ ORDER BY a.id DESC
 LIMIT %(limit)s;
 
 -- name: acknowledge
--- Notes who has seen an open anomaly; one that was seen already stays theirs.
+-- Notes who has seen open anomalies, and what they say; one that was seen already stays theirs.
 UPDATE data_anomalies
-SET resolution_status = 'acknowledged', acknowledged_by = %(author)s, acknowledged_at = now()
-WHERE id = %(id)s AND resolution_status = 'open';
+SET resolution_status = 'acknowledged', acknowledged_by = %(author)s, acknowledged_at = now(), note = %(note)s
+WHERE id = ANY (%(ids)s::bigint[]) AND resolution_status = 'open';
+
+-- name: counted
+-- How many anomalies are not resolved, of each type, severity and status, the worst first.
+SELECT anomaly_type, severity, resolution_status, count(*) AS found
+FROM data_anomalies
+WHERE resolution_status <> 'resolved'
+GROUP BY anomaly_type, severity, resolution_status
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), anomaly_type, resolution_status;
 
 -- name: one
 -- An anomaly by its number.
 SELECT a.id, a.symbol, a.asset_class, a.timeframe, a.anomaly_type, a.severity, a.description, a.evidence,
-       a.data_point_time, a.resolution_status, a.acknowledged_by, a.acknowledged_at, a.resolved_at, a.created_at
+       a.data_point_time, a.resolution_status, a.acknowledged_by, a.acknowledged_at, a.note, a.resolved_at, a.created_at
 FROM data_anomalies a
 WHERE a.id = %(id)s;

@@ -26,8 +26,8 @@ WHERE instrument = ANY (%(instruments)s) AND timeframe_code = %(timeframe)s AND 
 ORDER BY instrument, "timestamp", field_corrected, id;
 
 -- name: listed
--- The corrections of an instrument within some time, the latest first; sources by their names.
-SELECT c.id, c.original_record_id, c.timeframe, c."timestamp", c.field_corrected,
+-- The corrections of an instrument, or of all, within some time, the latest first; sources by their names.
+SELECT c.id, c.original_record_id, c.symbol, c.asset_class, c.timeframe, c."timestamp", c.field_corrected,
        CASE c.field_corrected WHEN 'source' THEN to_jsonb(was.name) ELSE to_jsonb(c.old_value) END AS old_value,
        CASE c.field_corrected WHEN 'source' THEN to_jsonb(is_now.name) ELSE to_jsonb(c.new_value) END AS new_value,
        c.reason, c.corrected_by, c.correction_timestamp, whose.name AS source, c.fetch_id, c.note
@@ -35,10 +35,11 @@ FROM data_corrections c
 LEFT JOIN source whose ON whose.code = c.source
 LEFT JOIN source was ON c.field_corrected = 'source' AND was.code = c.old_value
 LEFT JOIN source is_now ON c.field_corrected = 'source' AND is_now.code = c.new_value
-WHERE c.instrument = %(instrument)s
+WHERE (%(instrument)s::int IS NULL OR c.instrument = %(instrument)s)
   AND (%(timeframe)s::int IS NULL OR c.timeframe_code = %(timeframe)s)
   AND c.correction_timestamp >= %(since)s AND c.correction_timestamp < %(until)s
   AND (%(field)s::text IS NULL OR c.field_corrected = %(field)s)
+  AND (%(reason)s::text IS NULL OR c.reason = %(reason)s)
   AND (%(behind)s::bigint IS NULL OR (c.correction_timestamp, c.id) < (
       SELECT correction_timestamp, id FROM data_corrections WHERE id = %(behind)s
   ))
@@ -51,3 +52,14 @@ SELECT DISTINCT ON ("timestamp", field_corrected) "timestamp", field_corrected, 
 FROM data_corrections
 WHERE instrument = %(instrument)s AND timeframe_code = %(timeframe)s AND correction_timestamp > %(since)s
 ORDER BY "timestamp", field_corrected, correction_timestamp DESC, id DESC;
+
+-- name: one
+-- One correction, and whether a later one of the same field of the same bar stands before it.
+SELECT c.id, c.symbol, c.asset_class, c.timeframe, c."timestamp", c.field_corrected, c.old_value, c.new_value,
+       EXISTS (
+           SELECT FROM data_corrections later
+           WHERE later.instrument = c.instrument AND later.timeframe_code = c.timeframe_code
+             AND later."timestamp" = c."timestamp" AND later.field_corrected = c.field_corrected AND later.id > c.id
+       ) AS superseded
+FROM data_corrections c
+WHERE c.id = %(id)s;

@@ -21,13 +21,13 @@ CROSS JOIN LATERAL (
 -- Keeps whole what is taken out of some slots at an instant, and what stays in each. Arrays, since those of jsonb are
 -- made piece by piece, which takes twice as long.
 INSERT INTO duplicate_records_log (symbol, asset_class, timeframe, instrument, timeframe_code, candle_time,
-    duplicate_count, duplicate_ids, removed_records, survivor, run_id, stamped_at)
+    duplicate_count, duplicate_ids, removed_records, survivor, run_id, stamped_at, cleaned_by)
 SELECT i.symbol, i.asset_class, t.name, i.id, t.code, told.slot,
        count(*) FILTER (WHERE NOT told.keeps),
        array_agg(bar_id(bar.instrument, bar.timeframe, bar.time) ORDER BY bar.time) FILTER (WHERE NOT told.keeps),
        to_jsonb(array_agg(bar ORDER BY bar.time) FILTER (WHERE NOT told.keeps)),
        to_jsonb((array_agg(bar) FILTER (WHERE told.keeps))[1]),
-       %(run)s, %(at)s
+       %(run)s, %(at)s, %(by)s
 FROM unnest(%(instruments)s::int[], %(slots)s::timestamptz[], %(times)s::timestamptz[], %(keeps)s::boolean[])
      AS told (instrument, slot, time, keeps)
 JOIN bar ON bar.instrument = told.instrument AND bar.timeframe = %(timeframe)s AND bar.time = told.time
@@ -38,7 +38,7 @@ GROUP BY i.id, t.code, told.slot;
 -- name: listed
 -- What was cleaned, latest first, behind a number that was shown.
 SELECT id, symbol, asset_class, timeframe, candle_time, duplicate_count, duplicate_ids, removed_records, survivor,
-       run_id::text AS run_id, stamped_at, restored_at, created_at
+       run_id::text AS run_id, stamped_at, cleaned_by, restored_at, restored_by, created_at
 FROM duplicate_records_log
 WHERE (%(symbol)s::text IS NULL OR symbol = %(symbol)s)
   AND (%(asset_class)s::text IS NULL OR asset_class = %(asset_class)s)
@@ -63,4 +63,4 @@ WHERE d.id = $1::bigint;
 
 -- name: undone
 -- A cleanup is undone from an instant on.
-UPDATE duplicate_records_log SET restored_at = %(at)s WHERE id = %(id)s;
+UPDATE duplicate_records_log SET restored_at = %(at)s, restored_by = %(by)s WHERE id = %(id)s;
