@@ -58,8 +58,8 @@ def _different(connection: psycopg.Connection, each: Sold, stored: list[Any], *,
     missing = [bar[0] for bar in each.bars if bar[0] not in have]
     if complete and missing:
         yield f"{each.series}: {len(missing)} bars are missing, {missing[0]} to {missing[-1]}"
-    elif silent := _silently(connection, each, missing):
-        yield f"{each.series}: {len(silent)} bars are missing and nobody says so, {silent[0]} to {silent[-1]}"
+    elif missing:
+        yield from _silently(connection, each, missing)
 
 
 LATEST: LiteralString = """
@@ -67,26 +67,26 @@ SELECT status, error_message FROM backfill_state_persistent
 WHERE (symbol, asset_class, timeframe) = (%s, %s, %s) ORDER BY completed_at DESC LIMIT 1
 """
 
-READ: LiteralString = """
-SELECT span_start, span_end FROM coverage c JOIN instrument i ON i.id = c.instrument
-JOIN timeframe t ON t.code = c.timeframe
-WHERE (i.symbol, i.asset_class, t.name) = (%s, %s, %s) AND c.state = 'fetched'
+ASKED: LiteralString = """
+SELECT s.name, c.state, c.span_start, c.span_end FROM coverage c JOIN instrument i ON i.id = c.instrument
+JOIN timeframe t ON t.code = c.timeframe JOIN source s ON s.code = c.source
+WHERE (i.symbol, i.asset_class, t.name) = (%s, %s, %s) ORDER BY 1, 3
 """
 
 SAYING = re.compile("could not be read|ended in the midst")
 """How an execution says that bars are still missing."""
 
 
-def _silently(connection: psycopg.Connection, each: Sold, missing: list[datetime]) -> list[datetime]:
-    """Bars that are missing though their span counts as read, or though the series did not fail by name."""
+def _silently(connection: psycopg.Connection, each: Sold, missing: list[datetime]) -> Iterator[str]:
+    """Bars that are missing though the series did not fail by name, or though their span counts as read."""
     key = [each.series.instrument.symbol, each.series.instrument.asset_class, each.series.timeframe]
-    row = connection.execute(LATEST, key).fetchone()
-    spans = connection.execute(READ, key).fetchall()
-    if missing and (
-        row is None or row[0] != "failed" or not re.search(r"could not be read|ended in the midst", row[1])
-    ):
-        return missing
-    return [time for time in missing if any(start <= time < end for start, end in spans)]
+    ended, asked = connection.execute(LATEST, key).fetchone(), connection.execute(ASKED, key).fetchall()
+    told = ", ".join(f"{source} {state} {start:%FT%R} to {end:%FT%R}" for source, state, start, end in asked)
+    if ended is None or ended[0] != "failed" or not SAYING.search(ended[1]):
+        yield f"{each.series}: {len(missing)} bars are missing from {missing[0]} on, and all it says is {ended}; {told}"
+    read = [(start, end) for _, state, start, end in asked if state == "fetched"]
+    if silent := [time for time in missing if any(start <= time < end for start, end in read)]:
+        yield f"{each.series}: {len(silent)} bars are missing that count as read, {silent[0]} to {silent[-1]}"
 
 
 NOTHING: dict[str, LiteralString] = {
@@ -110,7 +110,7 @@ NOTHING: dict[str, LiteralString] = {
                           WHERE (f.instrument, f.timeframe, f.time) = (b.instrument, b.timeframe, b.time))""",
     "a bar was restated or set aside": """
         SELECT symbol, field_corrected, old_value, new_value, "timestamp" FROM data_corrections
-        WHERE old_value IS NOT NULL""",  # a vendor that was away adds what another one's bars do not have
+        WHERE old_value IS NOT NULL AND field_corrected <> 'source'""",  # a vendor that was away adds what it alone has
     "stretches of coverage overlap": """
         SELECT a.instrument, a.span_start, b.span_start FROM coverage a
         JOIN coverage b ON (a.instrument, a.timeframe, a.source) = (b.instrument, b.timeframe, b.source)

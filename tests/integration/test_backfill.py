@@ -233,6 +233,23 @@ def test_what_nobody_could_read_is_missing_and_asked_for_again(db: Database, ven
     assert [one.inserted for one in brought(db, at(vendors), [aapl])] == [3270]
 
 
+def test_that_another_has_nothing_does_not_say_that_there_was_nothing_at_a_vendor_that_was_away(
+    db: Database, vendors: str
+) -> None:
+    facebook, before = kept(db, "FB"), Span(datetime(2005, 1, 3, tzinfo=UTC), datetime(2005, 2, 1, tzinfo=UTC))
+    refusal = Reply(b'{"status":"NOT_AUTHORIZED","message":"Your plan does not include it."}', status=403)
+    missing = []
+    for answer in (Reply(HTML, status=500), refusal):
+        with vendor(answer) as broken:
+            sources: dict[str, Source] = {
+                "polygon": Polygon(broken.url, "k", guard=guards("polygon", QUICK)),
+                "yahoo": at(vendors)["yahoo"],
+            }
+            missing += [outcome.missing for outcome in brought(db, sources, [facebook], before, refresh=True)]
+
+    assert missing == [[before], []]
+
+
 def test_what_a_source_does_not_reach_is_told_once_and_not_asked_again(db: Database, vendors: str) -> None:
     series = kept(db, "AAPL", Timeframe.M1)
     only = {"yahoo": at(vendors)["yahoo"]}

@@ -208,10 +208,14 @@ async def _fail(run: Run, piece: Piece, calendar: Calendar, attempt: fallback.At
 
 
 def _account(run: Run, piece: Piece, attempts: Sequence[fallback.Attempt]) -> None:
-    """What failed everywhere is missing; what no source reaches is not to be had, and not missing."""
-    failed = [attempt.span for attempt in attempts if attempt.state in UNREAD]
-    read = [attempt.span for attempt in attempts if attempt.fetched and not attempt.outdone]
-    missing = merged(part for span in failed for part in span.without(read))
+    """What failed everywhere is missing; what no source reaches is not to be had, and not missing.
+
+    Where a source was away, that another one has nothing says nothing.
+    """
+    failed = [attempt for attempt in attempts if attempt.state in UNREAD]
+    read = [attempt for attempt in attempts if attempt.fetched and not attempt.outdone]
+    answers, bars = [each.span for each in read], [each.span for each in read if each.state == State.FETCHED]
+    missing = merged(part for each in failed for part in each.span.without(bars if each.passes else answers))
     run.outcomes[piece.series].missing += missing
     if not read:
         run.watch(piece, None)

@@ -10,7 +10,7 @@ import polars as pl
 import structlog
 
 from barhouse.calendar import Calendar
-from barhouse.errors import CannotServe, SourceError, UnknownAtSource
+from barhouse.errors import CannotServe, NotEntitled, RequestRefused, SourceError, UnknownAtSource
 from barhouse.model import Series, Span, at, merged
 from barhouse.sources.base import Fetched, Source, Weighed
 
@@ -21,6 +21,9 @@ POOR = 0.85
 
 BETTER = 0.05
 """By more than this another answer has to be better to be preferred."""
+
+LASTING = (CannotServe, NotEntitled, RequestRefused, UnknownAtSource)
+"""Refusals that stay as they are: what the next source says is all there is to know."""
 
 Judge = Callable[[Fetched], Awaitable[float | None]]
 """How good an answer is, from 0 to 1; None where it has no rows to judge."""
@@ -53,6 +56,11 @@ class Attempt:
                 return "unknown"
             case _:
                 return "failed"
+
+    @property
+    def passes(self) -> bool:
+        """Whether it failed for a reason that will be over or can be mended: then it may well have bars there."""
+        return self.error is not None and not isinstance(self.error, LASTING)
 
     @property
     def score(self) -> float | None:
