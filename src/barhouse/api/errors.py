@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 
 import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
+from barhouse.api.compat.refusals import refusal
 from barhouse.api.dashboard import frame
 from barhouse.errors import BarhouseError, DatabaseUnavailable, RateLimited, RequestError, SourceError
 
@@ -21,6 +25,8 @@ NAME = "X-Barhouse-Error"
 """The header that names the class of an error, so that a client can raise the same."""
 SOON = {"Retry-After": "5"}
 """When to ask a warehouse again that is away; a server that was killed is back by then, mostly."""
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+"""Those that anything here has."""
 AWAY = "The warehouse is away; the server's log says why"
 
 
@@ -34,7 +40,7 @@ def enrol(app: FastAPI) -> None:
 
 async def known(request: Request, error: Exception) -> Response:
     """What Barhouse itself has to say; only what the caller can mend, or a vendor said, is told in its own words."""
-    return _shown(request, _known(error))
+    return shown(request, _known(error))
 
 
 def _known(error: Exception) -> Response:
@@ -57,18 +63,29 @@ async def invalid(request: Request, error: Exception) -> Response:
     """Parameters of the wrong form, each by its name."""
     assert isinstance(error, RequestValidationError)  # noqa: S101
     told = [f"{'.'.join(map(str, flaw['loc'][1:]))}: {flaw['msg']}" for flaw in error.errors()]
-    return _shown(request, detail(422, "; ".join(told)))
+    return shown(request, detail(422, "; ".join(told)))
 
 
 async def plain(request: Request, error: Exception) -> Response:
     """What the web framework refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)  # noqa: S101
-    return _shown(request, detail(error.status_code, str(error.detail), error.headers))
+    headers = {"Allow": _allowed(request)} if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else error.headers
+    return shown(request, detail(error.status_code, str(error.detail), headers))
+
+
+def _allowed(request: Request) -> str:
+    """The methods that a path has: the framework names those of the first of its routes only."""
+    routes, scope = request.app.routes, request.scope
+    return ", ".join(
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 async def unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: the caller gets a reference to the log, and nothing of its inside."""
-    return _shown(request, _referenced(error))
+    return shown(request, _referenced(error))
 
 
 def _referenced(error: Exception) -> Response:
@@ -82,11 +99,15 @@ def detail(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
     return Response(orjson.dumps({"detail": text}), status, dict(headers or {}), "application/json")
 
 
-def _shown(request: Request, answer: Response) -> Response:
-    """The same for whoever looks at it: people get a page, or a note on the page that they have before them."""
-    if not frame.is_for_people(request):
+def shown(request: Request, answer: Response) -> Response:
+    """The same for whoever looks at it: a page, or a note on one, for people, their vendor's shape for its clients."""
+    why = orjson.loads(answer.body)["detail"]
+    if wire := refusal(request.url.path, answer.status_code, why):
+        other: Response = JSONResponse(wire, answer.status_code)
+    elif frame.is_for_people(request):
+        other = frame.refused(request, answer.status_code, why)
+    else:
         return answer
-    page = frame.refused(request, answer.status_code, orjson.loads(answer.body)["detail"])
     for name, value in answer.headers.items():
-        page.headers.setdefault(name, value)
-    return page
+        other.headers.setdefault(name, value)
+    return other

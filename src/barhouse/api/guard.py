@@ -5,10 +5,11 @@ from __future__ import annotations
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from barhouse.api.errors import detail
+from barhouse.api.errors import detail, shown
 from barhouse.config import Settings
 from barhouse.errors import SettingsError
 
@@ -41,13 +42,14 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what may pass."""
         if scope["type"] == "http" and (reason := self._refused(scope)):
-            await detail(403, reason)(scope, receive, send)
+            await shown(Request(scope), detail(403, reason))(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     def _refused(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
+        hosts = headers.getlist("host")
+        host = hosts[0] if len(hosts) == 1 else ""
         if not self._is_ours(host):
             return "Host: this name is not ours; call by 127.0.0.1, or set BARHOUSE_ALLOWED_HOSTS"
         changes = scope["method"] not in READING or scope["path"] in CHANGING

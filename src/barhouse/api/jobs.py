@@ -19,6 +19,7 @@ router = APIRouter(prefix="/api/v1", tags=["jobs"])
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
 
+Symbol = Annotated[str, Field(min_length=1)]
 Id = Annotated[str, Path(description="As the job was answered with.")]
 Class = Annotated[str | None, Query(description="stock, etf or crypto; left out: the one tracked, else stock.")]
 
@@ -105,8 +106,8 @@ def trigger(
     db: Stored,
     by: Actor,
     *,
-    symbol: Annotated[str | None, Query(description="One symbol.", examples=["AAPL"])] = None,
-    symbols: Annotated[list[str], Query(description="Several; may be repeated.")] = [],  # noqa: B006
+    symbol: Annotated[str | None, Query(min_length=1, description="One symbol.", examples=["AAPL"])] = None,
+    symbols: Annotated[list[Symbol], Query(description="Several; may be repeated.")] = [],  # noqa: B006
     asset_class: Class = None,
     timeframes: Annotated[
         list[str], Query(description="5m 15m 30m 1h 4h 1d 1w; left out: 1d for `symbol`, else what is tracked.")
@@ -133,7 +134,7 @@ def backfill(
     db: Stored,
     by: Actor,
     *,
-    symbols: Annotated[list[str], Query(min_length=1, description="May be repeated.", examples=[["AAPL"]])],
+    symbols: Annotated[list[Symbol], Query(min_length=1, description="May be repeated.", examples=[["AAPL"]])],
     asset_class: Class = None,
     timeframes: Annotated[list[str], Query(min_length=1, description="1m 5m 15m 30m 1h 4h 1d 1w.")] = ["1d"],  # noqa: B006
     start: Annotated[str | None, Query(description="In the span; left out: as far back as usual.")] = None,
@@ -146,7 +147,7 @@ def backfill(
     """
     kind = None if asset_class is None else AssetClass.of(asset_class)
     now = datetime.now(UTC)
-    bounds = (moment(start) if start else None, moment(end) if end else now)
+    bounds = (None if start is None else moment(start), now if end is None else moment(end))
     return _answer(triggers.backfill(db, symbols, kind, timeframes, bounds, refresh=refresh, by=by), now)
 
 

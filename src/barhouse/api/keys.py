@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.deps import Actor, Stored
-from barhouse.api.shapes import Instant, Problem
+from barhouse.api.shapes import Instant
 from barhouse.flow import keys
 from barhouse.flow.keys import Made
 from barhouse.store import keys as kept
@@ -106,11 +106,6 @@ Id = Annotated[int, Path(ge=1, le=2**31 - 1, description="The number of the key.
 Limit = Annotated[int, Query(ge=1, le=1000, description="So many of the latest steps.")]
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    told = {404: "There is no such key", 409: "The name is taken, or the key is not so that this can be done"}
-    return {status: {"model": Problem, "description": told[status]} for status in statuses}
-
-
 def _changed(request: Request, key: kept.Key) -> Key:
     """A key that was changed, of which this process believes nothing any more."""
     request.app.state.door.forget()
@@ -128,7 +123,7 @@ def listed(db: Stored) -> Keys:
     return Keys(timestamp=datetime.now(UTC), count=len(found), keys=found)
 
 
-@router.post("", summary="Make a key", status_code=201, responses=_refusals(409))
+@router.post("", summary="Make a key", status_code=201)
 def create(db: Stored, request: Request, by: Actor, wanted: Wanted) -> NewKey:
     """A new key, shown this once. With the first one the API is open no more: let it be an admin's."""
     ends = wanted.expires_at
@@ -143,19 +138,19 @@ def audit(db: Stored, limit: Limit = 100) -> Audit:
     return _told(keys.key_audit(db, limit=limit))
 
 
-@router.get("/{key_id}", summary="A key", responses=_refusals(404))
+@router.get("/{key_id:int}", summary="A key")
 def one(db: Stored, key_id: Id) -> Key:
     """One key, less its text."""
     return Key.model_validate(keys.one_key(db, key_id))
 
 
-@router.get("/{key_id}/audit", summary="What was done with a key")
+@router.get("/{key_id:int}/audit", summary="What was done with a key")
 def one_audit(db: Stored, key_id: Id, limit: Limit = 100) -> Audit:
     """The same for one key, also after it was deleted; of a number that never was, nothing."""
     return _told(keys.key_audit(db, key_id, limit))
 
 
-@router.post("/{key_id}/rotate", summary="Change a key over", responses=_refusals(404, 409))
+@router.post("/{key_id:int}/rotate", summary="Change a key over")
 def rotate(
     db: Stored,
     request: Request,
@@ -169,19 +164,19 @@ def rotate(
     return _new(request, keys.rotate_key(db, key_id, grace=timedelta(seconds=grace_seconds), by=by))
 
 
-@router.post("/{key_id}/revoke", summary="Revoke a key", responses=_refusals(404, 409))
+@router.post("/{key_id:int}/revoke", summary="Revoke a key")
 def revoke(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """It opens nothing any more: here at once, in other processes within 5 seconds."""
     return _changed(request, keys.revoke_key(db, key_id, by=by))
 
 
-@router.post("/{key_id}/restore", summary="Restore a key", responses=_refusals(404, 409))
+@router.post("/{key_id:int}/restore", summary="Restore a key")
 def restore(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """A revoked key opens again what it did."""
     return _changed(request, keys.restore_key(db, key_id, by=by))
 
 
-@router.delete("/{key_id}", summary="Delete a key", responses=_refusals(404, 409))
+@router.delete("/{key_id:int}", summary="Delete a key")
 def delete(db: Stored, request: Request, by: Actor, key_id: Id) -> Key:
     """The key as it was. What was done with it stays on record; after the last one the API is open on loopback."""
     return _changed(request, keys.delete_key(db, key_id, by=by))

@@ -103,7 +103,9 @@ class Decision(BaseModel):
 class Release(Decision):
     """Which rows are to be bars, and why."""
 
-    replace: bool = Field(default=False, description="Corrects a bar that is stored in the slot to what the row says.")
+    replace: bool = Field(
+        default=False, strict=True, description="Corrects a bar that is stored in the slot to what the row says."
+    )
 
 
 @router.get("", summary="Rows in quarantine")

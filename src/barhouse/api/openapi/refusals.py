@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from barhouse.api.bodies import MOST
+from barhouse.api.bodies import MOST, PATIENCE
 from barhouse.api.compat.refusals import refusal, shape
 from barhouse.api.errors import AWAY
 from barhouse.api.openapi.components import of, referred
@@ -19,13 +19,14 @@ from barhouse.errors import (
     RoleNeeded,
     TooLarge,
     TooManyCalls,
+    TooSlow,
     UnknownSymbol,
 )
 
 LIMITS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "RateLimit-Policy")
 
 MEANINGS: dict[int, tuple[str, str]] = {
-    400: ("No such timeframe or asset class", str(InvalidTimeframe(("2h", "3d")))),
+    400: ("No such timeframe or asset class, or a body that is no text", str(InvalidTimeframe(("2h", "3d")))),
     401: (
         "No key, or none that is good",
         str(KeyNeeded()),
@@ -36,6 +37,7 @@ MEANINGS: dict[int, tuple[str, str]] = {
     ),
     404: ("Nobody keeps that", str(UnknownSymbol("NONE"))),
     409: ("The symbol is several instruments", str(AmbiguousSymbol("BTC", ("etf", "crypto")))),
+    408: ("A body that comes too slowly", str(TooSlow(PATIENCE))),
     413: ("A body that is too long", str(TooLarge(MOST))),
     422: ("A parameter out of range or of the wrong form", "limit: Input should be greater than or equal to 1"),
     429: ("Too many calls", str(TooManyCalls(600, 7))),
@@ -56,10 +58,10 @@ CONFLICTS = {
 NUMBERS = {"quarantine_rejudge", "quarantine_release", "quarantine_reject"}
 """Operations over rows that bodies or queries name by their numbers: 404 where there is no such row."""
 
-WELCOMING = {"enrichment_status", "enrichment_job_status", "keys_one_audit", "admin_symbols_create"}
+WELCOMING = {"enrichment_status", "enrichment_job_status", "admin_symbols_create"}
 """Operations that know something to say of what nobody keeps."""
 
-VENDORS = {"polygon": (400, 403, 404), "binance": (400,), "yahoo": (400, 404, 422)}
+VENDORS = {"polygon": (400, 403, 404), "binance": (400,), "yahoo": (400, 404)}
 """What vendors refuse by themselves."""
 
 
@@ -76,11 +78,11 @@ def complete(path: str, method: str, operation: dict[str, Any], asked: set[str])
 
 def _at_the_door(path: str, method: str) -> Iterator[int]:
     """What is refused before the endpoint is asked."""
-    yield 403
+    yield from (403, 422)
     if needed(method.upper(), path) is not None:
         yield from (401, 429, 503)
     if method not in ("get", "head"):
-        yield 413
+        yield from (408, 413)
 
 
 def _vendors(path: str) -> tuple[int, ...]:
@@ -90,14 +92,12 @@ def _vendors(path: str) -> tuple[int, ...]:
 def _own(path: str, operation: dict[str, Any], asked: set[str]) -> Iterator[int]:
     """What an endpoint refuses, as what it asks for tells."""
     name = operation["operationId"]
-    if asked & CHOSEN:
+    if asked & CHOSEN or "requestBody" in operation:
         yield 400
     if ("{" in path or asked & {"symbol", "symbols"} or name in NUMBERS) and name not in WELCOMING:
         yield 404
     if name in CONFLICTS or (asked & {"symbol", "symbols"} and "asset_class" in asked):
         yield 409
-    if asked:
-        yield 422
 
 
 def _answer(path: str, name: str, status: int) -> dict[str, Any]:
