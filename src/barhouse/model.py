@@ -63,6 +63,7 @@ class Timeframe(StrEnum):
         return self.minutes < 1440
 
     @classmethod
+    @cache
     def of(cls, name: str) -> Timeframe:
         """The timeframe called `name`; InvalidTimeframe (400) for any other."""
         return cls.several([name])[0]

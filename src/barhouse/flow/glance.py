@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
-from barhouse.flow import jobs
+from barhouse.flow import condition, jobs
 from barhouse.flow.condition import Aged, Freshness
 from barhouse.model import Instrument
 from barhouse.resilience import get_resilience_manager
@@ -86,6 +89,28 @@ def now(db: Database, series: Sequence[Aged], at: datetime) -> Now:
     known = [told[each] for each in active if each in told]
     reasons.sort(key=lambda each: each.severity)
     return Now(reasons, stands, known, queue, workers, [*current, *over][:SHOWN], counts)
+
+
+class Seen(NamedTuple):
+    """How all series and the whole warehouse stood, and when that was, by this process's clock."""
+
+    series: Sequence[Aged]
+    now: Now
+    at: float
+
+
+_seen: WeakKeyDictionary[Database, Seen] = WeakKeyDictionary()
+_one_at_a_time = threading.Lock()
+
+
+def seen(db: Database, at: datetime, *, age: float = 0.0) -> Seen:
+    """How all stands, or stood up to `age` seconds ago: many who look on cost no more than one."""
+    with _one_at_a_time:
+        known = _seen.get(db)
+        if known is None or time.monotonic() - known.at > age:
+            series = condition.aged(db, at)
+            known = _seen[db] = Seen(series, now(db, series, at), time.monotonic())
+        return known
 
 
 def _of_schedules(stands: Standing) -> Iterator[Reason]:

@@ -11,11 +11,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from barhouse.api.dashboard.frame import page, part
 from barhouse.api.deps import Configured, Stored
 from barhouse.config import Settings
-from barhouse.flow import condition, glance, instruments
+from barhouse.flow import glance, instruments
 from barhouse.flow.condition import Freshness
 from barhouse.flow.health import room
 from barhouse.model import Timeframe
 from barhouse.store.postgres import Database
+
+RECENT = 2.0
+"""Seconds that what was seen is good for who looks on; who opens the page sees what is now."""
 
 DAYS = 30
 """Days of the quality that are drawn."""
@@ -34,7 +37,7 @@ async def root() -> RedirectResponse:
 @router.get("/dashboard")
 def overview(request: Request, db: Stored, settings: Configured) -> HTMLResponse:
     """Whether all is well, at one glance."""
-    return page(request, "overview.html", **_now(db), **_slow(db, settings))
+    return page(request, "overview.html", **_now(db, 0.0), **_slow(db, settings))
 
 
 @router.get("/dashboard/parts/now")
@@ -58,19 +61,16 @@ def slow(request: Request, db: Stored, settings: Configured) -> Response:
 @router.get("/dashboard/pulse")
 def pulse(request: Request, db: Stored) -> Response:
     """Whether all is well, in one word, for the head of each page."""
-    at = datetime.now(UTC)
-    seen = glance.now(db, condition.aged(db, at), at)
-    return part(request, "parts/pulse.html", now=seen, look=LOOKS[seen.status])
+    seen = glance.seen(db, datetime.now(UTC), age=RECENT)
+    return part(request, "parts/pulse.html", now=seen.now, look=LOOKS[seen.now.status])
 
 
-def _now(db: Database) -> dict[str, Any]:
-    at = datetime.now(UTC)
-    series = condition.aged(db, at)
-    seen = glance.now(db, series, at)
+def _now(db: Database, age: float = RECENT) -> dict[str, Any]:
+    seen = glance.seen(db, datetime.now(UTC), age=age)
     return {
-        "now": seen,
-        "look": LOOKS[seen.status],
-        "heat": glance.heat(db, series, list(Timeframe)),
+        "now": seen.now,
+        "look": LOOKS[seen.now.status],
+        "heat": glance.heat(db, seen.series, list(Timeframe)),
         "kinds": list(Freshness),
         "totals": instruments.totals(db),
     }
