@@ -87,14 +87,14 @@ def test_what_somebody_acknowledged_stays_so_until_it_is_gone(db: Database, seri
     seen(db, series, cause(series, None))
     [row] = rows(db)
     with db.transaction() as connection:
-        first = anomalies.acknowledge(connection, row["id"], "ann")
-        second = anomalies.acknowledge(connection, row["id"], "bob")
-        none = anomalies.acknowledge(connection, row["id"] + 1, "ann")
+        first = anomalies.acknowledge(connection, [row["id"], row["id"] + 1], "ann", "a holiday")
+        second = anomalies.acknowledge(connection, [row["id"]], "bob")
+        known, none = anomalies.one(connection, row["id"]), anomalies.one(connection, row["id"] + 1)
 
-    assert first is not None
-    assert (first["resolution_status"], first["acknowledged_by"]) == ("acknowledged", "ann")
-    assert second == first
-    assert none is None
+    assert (first, second, none) == (1, 0, None)
+    assert known is not None
+    told = (known["resolution_status"], known["acknowledged_by"], known["note"])
+    assert told == ("acknowledged", "ann", "a holiday")
     assert seen(db, series, cause(series, None)) == Changes(0, 0, 0)
     assert seen(db, series) == Changes(0, 0, 1)
     assert [(row["resolution_status"], row["acknowledged_by"]) for row in rows(db)] == [("resolved", "ann")]

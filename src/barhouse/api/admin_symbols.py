@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.deps import Configured, Stored
+from barhouse.api.numbered import Cursor, behind
 from barhouse.api.shapes import Instant
 from barhouse.config import Settings
 from barhouse.flow import management
@@ -17,6 +18,7 @@ from barhouse.flow.instruments import find
 from barhouse.flow.track import Promise
 from barhouse.model import AssetClass, Instrument, Series, Timeframe, moment
 from barhouse.sources import configured as sources_of
+from barhouse.store.instruments import Chosen
 from barhouse.store.postgres import Database
 
 router = APIRouter(prefix="/api/v1/admin/symbols", tags=["management"])
@@ -71,7 +73,7 @@ class Changes(Body):
     exchange: str | None = Field(
         default=None, description="Another calendar, as long as no bar is kept by the old one."
     )
-    active: bool | None = Field(default=None, description="false: fetch nothing any more; true: go on.")
+    active: bool | None = Field(default=None, strict=True, description="false: fetch nothing any more; true: go on.")
     since: str | None = Field(default=None, description="From when on bars of all tracked timeframes are wanted.")
 
 
@@ -114,7 +116,8 @@ class KeptSymbols(BaseModel):
     """The symbols that are kept."""
 
     timestamp: Instant
-    count: int
+    count: int = Field(description="Rows in `symbols`.")
+    next_cursor: str | None = Field(default=None, description="Leads to the next page; null on the last one.")
     symbols: list[KeptSymbol]
 
 
@@ -123,11 +126,15 @@ def listed(
     db: Stored,
     asset_class: Class = None,
     active: Annotated[bool | None, Query(description="Only those that are, or are not, kept up to date.")] = None,
+    text: Annotated[str | None, Query(max_length=100, description="Only symbols that hold this, in any case.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Symbols in a page.")] = 1000,
+    cursor: Cursor = None,
 ) -> KeptSymbols:
-    """All instruments by symbol, those that were put away too, with their timeframes."""
+    """Instruments by symbol, those that were put away too, with their timeframes."""
     wanted = None if asset_class is None else AssetClass.of(asset_class)
-    rows = (row for row in management.kept(db) if wanted in (None, row["asset_class"]))
-    return _symbols([KeptSymbol(**row) for row in rows if active in (None, row["active"])])
+    chosen = Chosen(text, wanted, active, behind=behind(cursor), limit=limit)
+    rows, more, _ = management.page(db, chosen)
+    return _symbols([KeptSymbol(**row) for row in rows], more)
 
 
 @router.post("", summary="Track symbols")
@@ -209,8 +216,9 @@ def _found(db: Database, symbol: str, asset_class: str | None) -> Instrument:
     return find(db, symbol, None if asset_class is None else AssetClass.of(asset_class))
 
 
-def _symbols(found: list[KeptSymbol]) -> KeptSymbols:
-    return KeptSymbols(timestamp=datetime.now(UTC), count=len(found), symbols=found)
+def _symbols(found: list[KeptSymbol], more: int | None = None) -> KeptSymbols:
+    following = None if more is None else str(more)
+    return KeptSymbols(timestamp=datetime.now(UTC), count=len(found), next_cursor=following, symbols=found)
 
 
 def _promised(db: Database, settings: Settings, series: Sequence[Series], now: datetime) -> list[KeptSymbol]:

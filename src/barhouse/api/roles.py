@@ -23,6 +23,8 @@ ROLES: dict[str, Asks] = {
     "/series": (READ, ADMIN),
     "/dashboard": (READ, OPERATE),
     "/dashboard/settings": (READ, ADMIN),
+    "/dashboard/settings/keys": (ADMIN, ADMIN),
+    "/dashboard/settings/configuration": (ADMIN, ADMIN),
     "/docs": (READ, ADMIN),
     "/openapi.json": (READ, ADMIN),
     "/metrics": (READ, ADMIN),

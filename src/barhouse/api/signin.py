@@ -38,14 +38,7 @@ async def signed_in(request: Request, db: Stored, next: Next = "/") -> Response:
     if known is None:
         return _page(request, _ours(next), 401, is_refused=True)
     answer = RedirectResponse(_ours(next), 303)
-    answer.set_cookie(
-        COOKIE,
-        await run_sync(keys.sign_in, db, known.key_id),
-        max_age=int(keys.SIGNED_IN.total_seconds()),
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="strict",
-    )
+    stand_for(request, answer, await run_sync(keys.sign_in, db, known.key_id))
     return answer
 
 
@@ -59,6 +52,18 @@ async def signed_out(request: Request, db: Stored) -> Response:
     answer = RedirectResponse("/signin", 303)
     answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return answer
+
+
+def stand_for(request: Request, answer: Response, cookie: str) -> None:
+    """Give a browser the cookie by which it stands for a key."""
+    answer.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=int(keys.SIGNED_IN.total_seconds()),
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="strict",
+    )
 
 
 def _ours(path: str) -> str:

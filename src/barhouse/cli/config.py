@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import SecretStr
 from rich.console import Console
 from rich.text import Text
 
 from barhouse.cli.commands import PLAIN
 from barhouse.cli.options import DataDir, configured
 from barhouse.cli.tables import listing
-from barhouse.config import Settings, file, origins
+from barhouse.config import file, origins
 from barhouse.config.loading import check as checked
 from barhouse.config.loading import doubts, exposed
 from barhouse.config.sample import sample
@@ -35,14 +34,15 @@ def show(
     Example: [bold]barhouse config show[/]
     """
     flags = {"data_dir": "--data-dir"} if data_dir else {}
-    rows = _rows(configured(data_dir), flags)
+    rows = origins.told(configured(data_dir), flags)
     if as_json:
-        typer.echo(json.dumps(rows, indent=2, default=str))
+        told = [{"name": row.name, "value": row.value, "origin": row.origin} for row in rows]
+        typer.echo(json.dumps(told, indent=2, default=str))
         return
     table = listing("setting", "value", "told by")
     for row in rows:
-        style = "dim" if row["origin"] == "default" else ""
-        table.add_row(Text(row["name"], style), Text(_spoken(row["value"]), style), Text(row["origin"], style))
+        style = "dim" if row.origin == "default" else ""
+        table.add_row(Text(row.name, style), Text(row.spoken, style), Text(row.origin, style))
     for column in table.columns:
         column.overflow = "fold"
     Console().print(table)
@@ -84,34 +84,7 @@ def check(path: Annotated[Path, typer.Argument(metavar="FILE", help="A file of s
     _warn(exposed(path))
 
 
-def _rows(settings: Settings, flags: dict[str, str]) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": each.name,
-            "value": _shown(origins.value(settings, each.place)),
-            "origin": flags.get(each.name) or origins.origin(each),
-        }
-        for each in origins.known()
-    ]
-
-
 def _warn(doubts: Iterable[str]) -> None:
     console = Console(stderr=True, soft_wrap=True)
     for doubt in doubts:
         console.print(Text(doubt, "yellow"))
-
-
-def _shown(value: object) -> object:
-    return "***" if isinstance(value, SecretStr) else value
-
-
-def _spoken(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return str(value).lower()
-        case tuple():
-            return " ".join(value)
-        case _:
-            return str(value)

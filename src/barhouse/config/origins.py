@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import AliasChoices, BaseModel, SecretStr
@@ -14,10 +15,15 @@ from pydantic.fields import FieldInfo
 from barhouse.config import file
 from barhouse.config.fields import BLANK, Settings
 
+HIDDEN = "***"
+"""What is told of a secret that is set."""
+
 Place = tuple[str, ...]
 """Where a setting is: its name, behind those of its sections."""
 
 PREFIX = "BARHOUSE_"
+
+NO_FLAGS: Mapping[str, str] = MappingProxyType({})
 
 OTHERS = ("BARHOUSE_CONFIG",)
 """Variables of ours that are no settings."""
@@ -34,6 +40,11 @@ class Setting:
     def name(self) -> str:
         """What it is called."""
         return ".".join(self.place)
+
+    @property
+    def meaning(self) -> str:
+        """What it is for."""
+        return self.field.description or ""
 
     @property
     def is_secret(self) -> bool:
@@ -72,6 +83,42 @@ def value(settings: Settings, place: Place) -> Any:
 def origin(setting: Setting) -> str:
     """Who says what a setting is: the variable NAME, the file PATH, or nobody: `default`."""
     return variable(setting.place) or written(setting.place) or "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A setting with its value, a secret hidden, and who says so."""
+
+    name: str
+    value: Any
+    origin: str
+    """A flag, a variable, a file, or `default`."""
+    description: str
+
+    @property
+    def spoken(self) -> str:
+        """The value for people."""
+        match self.value:
+            case None:
+                return "-"
+            case bool():
+                return str(self.value).lower()
+            case tuple():
+                return " ".join(self.value)
+            case _:
+                return str(self.value)
+
+
+def told(settings: Settings, flags: Mapping[str, str] = NO_FLAGS) -> list[Told]:
+    """All settings as they are, those of `flags` by the flag that says it."""
+    return [
+        Told(each.name, _shown(value(settings, each.place)), flags.get(each.name) or origin(each), each.meaning)
+        for each in known()
+    ]
+
+
+def _shown(value: object) -> object:
+    return HIDDEN if isinstance(value, SecretStr) else value
 
 
 def variable(place: Place) -> str | None:

@@ -8,14 +8,20 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+import structlog
+
+from barhouse.errors import UnknownRecord
 from barhouse.flow import track
 from barhouse.flow.track import Promise, earliest, promise
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.sources.base import Source
 from barhouse.store import instruments
+from barhouse.store.instruments import Chosen
 from barhouse.store.postgres import Database
 
-INSTRUMENT = ("symbol", "asset_class", "exchange", "active", "created_at")
+log = structlog.get_logger()
+
+INSTRUMENT = ("id", "symbol", "asset_class", "exchange", "active", "created_at")
 SERIES = ("timeframe", "tracked", "since", "bars", "first_bar", "last_bar")
 
 
@@ -28,6 +34,33 @@ def kept(db: Database, keys: Sequence[int] | None = None) -> list[dict[str, Any]
         | {"timeframes": [{name: row[name] for name in SERIES} for row in series if row["timeframe"]]}
         for head, series in groupby(rows, key=itemgetter(*INSTRUMENT))
     ]
+
+
+def page(db: Database, wanted: Chosen) -> tuple[list[dict[str, Any]], int | None, int]:
+    """A page of instruments as `kept` tells them, the number behind which the next begins, if any, and how many in all.
+
+    What is behind a number counts only from there on.
+    """
+    with db.connection() as connection:
+        keys, found = instruments.chosen(connection, wanted)
+    more = keys[-1] if found > wanted.offset + len(keys) and keys else None
+    return kept(db, keys) if keys else [], more, found
+
+
+def numbered(db: Database, keys: Sequence[int]) -> list[Instrument]:
+    """The instruments with these numbers; UnknownRecord (404) if one of them is not there."""
+    with db.connection() as connection:
+        found = instruments.numbered(connection, keys)
+    if unknown := sorted(set(keys) - {each.number for each in found}):
+        raise UnknownRecord(f"No instrument has the number {unknown[0]}; look at the list of symbols again")
+    return found
+
+
+def bring_back(db: Database, wanted: Sequence[Instrument], *, by: str | None = None) -> None:
+    """Fetch again what was tracked of these instruments before they were put away."""
+    with db.transaction() as connection:
+        instruments.set_active(connection, [each.number for each in wanted], active=True)
+    log.info("symbols_brought_back", symbols=[str(each) for each in wanted], by=by)
 
 
 def of(db: Database, instrument: Instrument) -> dict[str, Any]:
@@ -43,22 +76,31 @@ def create(
     timeframes: Sequence[Timeframe],
     since: datetime | None,
     now: datetime,
+    *,
+    by: str | None = None,
 ) -> list[Series]:
     """Keep these symbols up to date from now on, instruments that were put away too; the series, symbol by symbol.
 
     `since` left out is as far back as usual. InvalidParameter (422) for what is no symbol, AmbiguousSymbol (409),
     UnknownCalendar (422), Conflict (409) where bars are kept by another calendar.
     """
-    wanted = list(dict.fromkeys(track.named(db, symbol, asset_class, exchange) for symbol in symbols))
-    return add(db, wanted, timeframes, since, now)
+    return add(db, track.named_all(db, symbols, asset_class, exchange), timeframes, since, now, by=by)
 
 
 def add(
-    db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timeframe], since: datetime | None, now: datetime
+    db: Database,
+    wanted: Sequence[Instrument],
+    timeframes: Sequence[Timeframe],
+    since: datetime | None,
+    now: datetime,
+    *,
+    by: str | None = None,
 ) -> list[Series]:
     """Keep these timeframes of some instruments up to date from now on."""
-    starts = {timeframe: since or earliest(timeframe, now) for timeframe in timeframes}
-    return sorted(series for each, start in starts.items() for series in track.track(db, wanted, [each], start))
+    starts = {Series(each, frame): since or earliest(frame, now) for each in wanted for frame in timeframes}
+    series = sorted(track.begin(db, starts))
+    log.info("series_tracked", series=len(series), symbols=len(wanted), by=by)
+    return series
 
 
 def replace(
@@ -69,16 +111,26 @@ def replace(
     return add(db, [instrument], timeframes, since, now)
 
 
-def drop(db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timeframe]) -> int:
+def drop(db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timeframe], *, by: str | None = None) -> int:
     """How many series, of some instruments and timeframes, are not kept up to date any more; bars stay."""
     with db.transaction() as connection:
-        return instruments.untrack(connection, [each.number for each in wanted], timeframes)
+        dropped = instruments.untrack(connection, [each.number for each in wanted], timeframes)
+    log.info("series_dropped", series=dropped, symbols=len(wanted), by=by)
+    return dropped
 
 
-def put_away(db: Database, wanted: Sequence[Instrument]) -> None:
+def put_away(db: Database, wanted: Sequence[Instrument], *, by: str | None = None) -> None:
     """Fetch nothing of these instruments any more; bars stay, and what was tracked is remembered."""
     with db.transaction() as connection:
         instruments.set_active(connection, [each.number for each in wanted], active=False)
+    log.info("symbols_put_away", symbols=[str(each) for each in wanted], by=by)
+
+
+def begin(db: Database, wanted: Sequence[Instrument], since: datetime, *, by: str | None = None) -> None:
+    """Let the bars of all tracked series of some instruments be wanted from `since` on."""
+    with db.transaction() as connection:
+        instruments.begin(connection, [each.number for each in wanted], since)
+    log.info("starts_changed", symbols=[str(each) for each in wanted], since=since, by=by)
 
 
 def change(
@@ -90,7 +142,7 @@ def change(
         if active is not None:
             instruments.set_active(connection, [instrument.number], active=active)
         if since is not None:
-            instruments.begin(connection, instrument, since)
+            instruments.begin(connection, [instrument.number], since)
 
 
 def promised(db: Database, series: Sequence[Series], sources: Mapping[str, Source], now: datetime) -> list[Promise]:

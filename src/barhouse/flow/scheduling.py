@@ -191,10 +191,12 @@ def pause(db: Database, name: Name, by: str) -> list[str]:
         return schedules.pause(connection, _together(name), by)
 
 
-def resume(db: Database, name: Name) -> list[str]:
+def resume(db: Database, name: Name, *, by: str = "") -> list[str]:
     """Let a schedule go on; with `enrichment` all that enrich. Those that were paused."""
     with db.transaction() as connection:
-        return schedules.resume(connection, _together(name))
+        resumed = schedules.resume(connection, _together(name))
+    log.info("schedules_resumed", schedules=resumed, by=by or None)
+    return resumed
 
 
 def _together(name: Name) -> Sequence[Name]:

@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 
-from barhouse.errors import Conflict, UnknownSymbol
-from barhouse.flow import sessions
-from barhouse.flow.instruments import find
+from barhouse.errors import AmbiguousSymbol, Conflict
+from barhouse.flow import instruments, sessions
 from barhouse.flow.plan import in_order
 from barhouse.model import AssetClass, Instrument, Series, Span, Timeframe
 from barhouse.sources import symbols
 from barhouse.sources.base import Source
-from barhouse.store import instruments
+from barhouse.store import instruments as store
 from barhouse.store.postgres import Database
 
 HISTORY = {
@@ -52,32 +51,51 @@ def named(db: Database, symbol: str, asset_class: AssetClass | None, exchange: s
     Its bars stand in the calendar of `exchange`, where one is named: UnknownCalendar (422) if nobody knows it,
     Conflict (409) if bars of the instrument are kept by another one.
     """
-    try:
-        known = find(db, symbol, asset_class)
-    except UnknownSymbol:
-        known = symbols.instrument(symbol, asset_class or AssetClass.STOCK)
-    return known if exchange in (None, known.exchange) else _moved(db, known, exchange)
+    return named_all(db, [symbol], asset_class, exchange)[0]
 
 
-def _moved(db: Database, instrument: Instrument, exchange: str) -> Instrument:
-    """The instrument on another exchange, whose slots are others."""
+def named_all(
+    db: Database, texts: Sequence[str], asset_class: AssetClass | None, exchange: str | None = None
+) -> list[Instrument]:
+    """The instruments that somebody means by many symbols, as `named` has each, in their order and each once."""
+    meant = instruments.meant(db, texts, asset_class)
+    wanted = list(dict.fromkeys(_one(text, meant[text], asset_class) for text in texts))
+    if exchange is None or all(each.exchange == exchange for each in wanted):
+        return wanted
+    return _moved(db, wanted, exchange)
+
+
+def _one(text: str, meant: Sequence[Instrument], asset_class: AssetClass | None) -> Instrument:
+    match meant:
+        case []:
+            return symbols.instrument(text, asset_class or AssetClass.STOCK)
+        case [one]:
+            return one
+        case _:
+            raise AmbiguousSymbol(text, [each.asset_class for each in meant])
+
+
+def _moved(db: Database, wanted: Sequence[Instrument], exchange: str) -> list[Instrument]:
+    """The instruments on another exchange, whose slots are others."""
     sessions.calendar(db, exchange)
-    if instrument.key is not None:
-        with db.transaction() as connection:
-            if not instruments.move(connection, instrument, exchange):
-                kept = f"The bars of {instrument} are kept by the calendar of {instrument.exchange}"
-                raise Conflict(f"{kept}; another one has other slots, so name it before the first bar comes")
-    return replace(instrument, exchange=exchange)
+    strays = {each.number: each for each in wanted if each.key is not None and each.exchange != exchange}
+    with db.transaction() as connection:
+        moved = store.move(connection, list(strays), exchange)
+        if left := [each for key, each in strays.items() if key not in moved]:
+            kept = f"The bars of {left[0]} are kept by the calendar of {left[0].exchange}"
+            raise Conflict(f"{kept}; another one has other slots, so name it before the first bar comes")
+    return [replace(each, exchange=exchange) for each in wanted]
 
 
 def track(db: Database, wanted: Iterable[Instrument], timeframes: Sequence[Timeframe], since: datetime) -> list[Series]:
     """Keep these series up to date from now on."""
+    return begin(db, {Series(instrument, timeframe): since for instrument in wanted for timeframe in timeframes})
+
+
+def begin(db: Database, starts: Mapping[Series, datetime]) -> list[Series]:
+    """Keep these series up to date from now on, each from its own start."""
     with db.transaction() as connection:
-        return [
-            instruments.track(connection, Series(instrument, timeframe), since)
-            for instrument in wanted
-            for timeframe in timeframes
-        ]
+        return store.track_all(connection, starts)
 
 
 def promise(series: Series, span: Span, sources: Mapping[str, Source], now: datetime) -> Promise:

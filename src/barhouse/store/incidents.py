@@ -107,3 +107,13 @@ def listed_incidents(db: Database, *, status: str | None = None, limit: int = 50
     """The latest incidents, newest first, with what was told of them to whom."""
     with db.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query.listed, {"status": status, "limit": limit}).fetchall()
+
+
+def deliveries(db: Database, limit: int = 50) -> list[dict[str, Any]]:
+    """The latest messages to people, newest first.
+
+    `id, channel, event, status, attempts, error, created_at, delivered_at, next_try_at` and, of their incident, `rule,
+    cause, severity, message`.
+    """
+    with db.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.deliveries, {"limit": limit}).fetchall()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +49,11 @@ def among(
     return found
 
 
+def numbered(connection: Connection, keys: Sequence[int]) -> list[Instrument]:
+    """The instruments with these numbers, those that are there, by symbol."""
+    return [_instrument(*row) for row in connection.execute(sql.numbered, {"instruments": list(keys)})]
+
+
 def meant(connection: Connection, symbol: str, asset_class: AssetClass | None = None) -> Instrument:
     """The instrument that a caller means by `symbol`: the one there is, else a stock that nobody keeps yet."""
     try:
@@ -64,9 +69,9 @@ def add(connection: Connection, instrument: Instrument) -> Instrument:
     return find(connection, instrument.symbol, instrument.asset_class)
 
 
-def move(connection: Connection, instrument: Instrument, exchange: str) -> bool:
-    """Put an instrument on another exchange; not, where bars of it are kept already."""
-    return connection.execute(sql.move, {"instrument": instrument.key, "exchange": exchange}).fetchone() is not None
+def move(connection: Connection, keys: Sequence[int], exchange: str) -> set[int]:
+    """Put instruments on another exchange; those of which bars are kept already stay, and are not in the answer."""
+    return {key for (key,) in connection.execute(sql.move, {"instruments": list(keys), "exchange": exchange})}
 
 
 def add_series(connection: Connection, series: Series) -> Series:
@@ -78,10 +83,45 @@ def add_series(connection: Connection, series: Series) -> Series:
 
 def track(connection: Connection, series: Series, since: datetime = EARLIEST) -> Series:
     """Keep `series` up to date from now on, from `since` or the earliest start that was ever asked for."""
-    instrument = add(connection, series.instrument)
-    connection.execute(sql.activate, {"instrument": instrument.key})
-    connection.execute(sql.track, {"instrument": instrument.key, "timeframe": series.timeframe.code, "since": since})
-    return Series(instrument, series.timeframe)
+    return track_all(connection, {series: since})[0]
+
+
+def track_all(connection: Connection, starts: Mapping[Series, datetime]) -> list[Series]:
+    """Keep many series up to date from now on, each from its start or the earliest one that was ever asked for."""
+    wanted = {(each.instrument.symbol, each.instrument.asset_class): each.instrument for each in starts}
+    symbols, classes = [symbol for symbol, _ in wanted], [asset_class for _, asset_class in wanted]
+    exchanges = [each.exchange for each in wanted.values()]
+    connection.execute(sql.add_all, {"symbols": symbols, "classes": classes, "exchanges": exchanges})
+    known = {each: each for found in among(connection, symbols).values() for each in found}
+    series = [Series(known[each.instrument], each.timeframe) for each in starts]
+    keys = [each.instrument.number for each in series]
+    connection.execute(sql.activate, {"instruments": sorted(set(keys))})
+    frames = [each.timeframe.code for each in series]
+    connection.execute(sql.track, {"instruments": keys, "timeframes": frames, "starts": list(starts.values())})
+    return series
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which instruments are to be listed, all of them where it is None, and which page of them."""
+
+    text: str | None = None
+    """What their symbols hold, in any case."""
+    asset_class: AssetClass | None = None
+    active: bool | None = None
+    timeframe: Timeframe | None = None
+    """Tracked in this one."""
+    behind: int | None = None
+    """The number of the last one of the page before."""
+    limit: int = 50
+    offset: int = 0
+
+
+def chosen(connection: Connection, wanted: Chosen) -> tuple[list[int], int]:
+    """A page of the numbers of instruments, by symbol, and how many there are behind and in it."""
+    told = asdict(wanted) | {"timeframe": None if wanted.timeframe is None else wanted.timeframe.code}
+    rows = connection.execute(sql.chosen, told).fetchall()
+    return [key for key, _ in rows], rows[0][1] if rows else 0
 
 
 def managed(connection: Connection, keys: Sequence[int] | None = None) -> list[dict[str, Any]]:
@@ -109,9 +149,9 @@ def untrack(connection: Connection, keys: Sequence[int], timeframes: Sequence[Ti
     return len(connection.execute(sql.untrack, told).fetchall())
 
 
-def begin(connection: Connection, instrument: Instrument, since: datetime) -> None:
-    """Let the bars of all tracked series of an instrument be wanted from `since` on."""
-    connection.execute(sql.begin, {"instrument": instrument.number, "since": since})
+def begin(connection: Connection, keys: Sequence[int], since: datetime) -> None:
+    """Let the bars of all tracked series of some instruments be wanted from `since` on."""
+    connection.execute(sql.begin, {"instruments": list(keys), "since": since})
 
 
 def series_of(connection: Connection, instrument: Instrument) -> list[Series]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
 
-from barhouse.api.dashboard import coverage, docs, jobs, mending, overview, quality, symbol, symbols
+from barhouse.api.dashboard import coverage, docs, jobs, keys, mending, overview, quality, settings, symbol, symbols
 from barhouse.api.dashboard.frame import HERE, Files
 
-ROUTES = (quality, mending, overview, jobs, symbol, symbols, coverage, docs)
+ROUTES = (quality, mending, settings, keys, overview, jobs, symbol, symbols, coverage, docs)
 
 router = APIRouter(include_in_schema=False)
 for routes in ROUTES:

@@ -114,3 +114,12 @@ FROM alert_incident i
 WHERE (%(status)s::text IS NULL OR i.status = %(status)s)
 ORDER BY i.id DESC
 LIMIT %(limit)s;
+
+-- name: deliveries
+-- The latest messages to people, newest first: by which channel, about what, and whether they arrived.
+SELECT d.id, d.channel, d.event, d.status, d.attempts, d.error, d.created_at, d.delivered_at,
+       CASE WHEN d.status = 'waiting' THEN nullif(d.next_try_at, '-infinity') END AS next_try_at, i.rule, i.cause, i.severity, i.message
+FROM alert_delivery d
+JOIN alert_incident i ON i.id = d.incident
+ORDER BY d.id DESC
+LIMIT %(limit)s;

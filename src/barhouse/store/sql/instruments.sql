@@ -19,19 +19,33 @@ VALUES (%(instrument)s, %(timeframe)s, false, NULL)
 ON CONFLICT (instrument, timeframe) DO NOTHING;
 
 -- name: move
--- Puts an instrument on another exchange, as long as no bar of it is kept.
-UPDATE instrument SET exchange = %(exchange)s
-WHERE id = %(instrument)s AND NOT EXISTS (SELECT FROM bar WHERE instrument = %(instrument)s)
-RETURNING id;
+-- Puts instruments on another exchange, as long as no bar of them is kept; says which ones.
+UPDATE instrument i SET exchange = %(exchange)s
+WHERE i.id = ANY (%(instruments)s::int[]) AND NOT EXISTS (SELECT FROM bar WHERE bar.instrument = i.id)
+RETURNING i.id;
+
+-- name: add_all
+-- Adds instruments; looking first keeps the sequence from being spent on those that are there.
+INSERT INTO instrument (symbol, asset_class, exchange)
+SELECT told.symbol, told.asset_class, told.exchange
+FROM unnest(%(symbols)s::text[], %(classes)s::text[], %(exchanges)s::text[]) AS told (symbol, asset_class, exchange)
+WHERE NOT EXISTS (
+    SELECT FROM instrument i WHERE i.symbol = told.symbol AND i.asset_class = told.asset_class
+)
+ORDER BY told.symbol, told.asset_class
+ON CONFLICT (symbol, asset_class) DO NOTHING;
 
 -- name: activate
--- Brings an instrument back that was put away.
-UPDATE instrument SET active = true WHERE id = %(instrument)s AND NOT active;
+-- Brings instruments back that were put away.
+UPDATE instrument SET active = true WHERE id = ANY (%(instruments)s::int[]) AND NOT active;
 
 -- name: track
--- From now on a series is kept up to date, from the earliest start that anyone asked for.
+-- From now on series are kept up to date, each from the earliest start that anyone asked for.
 INSERT INTO series (instrument, timeframe, tracked, since)
-VALUES (%(instrument)s, %(timeframe)s, true, %(since)s)
+SELECT told.instrument, told.timeframe, true, told.since
+FROM unnest(%(instruments)s::int[], %(timeframes)s::smallint[], %(starts)s::timestamptz[])
+     AS told (instrument, timeframe, since)
+ORDER BY told.instrument, told.timeframe
 ON CONFLICT (instrument, timeframe) DO UPDATE
 SET tracked = true, since = least(series.since, excluded.since);
 
@@ -122,6 +136,29 @@ LEFT JOIN timeframe t ON t.code = s.timeframe
 WHERE %(instruments)s::int[] IS NULL OR i.id = ANY (%(instruments)s)
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
+-- name: numbered
+-- The instruments with some numbers.
+SELECT id, symbol, asset_class, exchange
+FROM instrument
+WHERE id = ANY (%(instruments)s::bigint[])
+ORDER BY symbol, asset_class;
+
+-- name: chosen
+-- The instruments that a filter lets through, by symbol, behind one that was shown; `found` counts all pages.
+SELECT i.id, count(*) OVER () AS found
+FROM instrument i
+WHERE (%(text)s::text IS NULL OR strpos(upper(i.symbol), upper(%(text)s)) > 0)
+  AND (%(asset_class)s::text IS NULL OR i.asset_class = %(asset_class)s)
+  AND (%(active)s::boolean IS NULL OR i.active = %(active)s)
+  AND (%(timeframe)s::smallint IS NULL OR EXISTS (
+      SELECT FROM series s WHERE s.instrument = i.id AND s.timeframe = %(timeframe)s AND s.tracked
+  ))
+  AND (%(behind)s::bigint IS NULL OR (i.symbol, i.asset_class) > (
+      SELECT shown.symbol, shown.asset_class FROM instrument shown WHERE shown.id = %(behind)s
+  ))
+ORDER BY i.symbol, i.asset_class
+LIMIT %(limit)s OFFSET %(offset)s;
+
 -- name: set_active
 -- Puts instruments away, or brings them back; their bars stay.
 UPDATE instrument SET active = %(active)s
@@ -134,8 +171,8 @@ WHERE instrument = ANY (%(instruments)s::int[]) AND timeframe = ANY (%(timeframe
 RETURNING instrument, timeframe;
 
 -- name: begin
--- From when on bars of the tracked series of an instrument are wanted.
-UPDATE series SET since = %(since)s WHERE instrument = %(instrument)s AND tracked;
+-- From when on bars of the tracked series of some instruments are wanted.
+UPDATE series SET since = %(since)s WHERE instrument = ANY (%(instruments)s::int[]) AND tracked;
 
 -- name: extent
 -- The first and the last bar of a series.
