@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import orjson
 import psycopg
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
 
 from barhouse.api.deps import Stored
 from barhouse.api.errors import SOON
@@ -19,13 +22,31 @@ PATIENCE = 3
 """Seconds that the database may take to answer."""
 
 
+class Alive(BaseModel):
+    """That the process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(BaseModel):
+    """Whether the warehouse can be read."""
+
+    status: Literal["ready", "not ready"]
+    missing: list[str] = Field(description="What is not there: the database, migrations, a scheduler.")
+    scheduler: Literal["running", "away"]
+
+
 @router.get("/health", summary="Whether the process lives")
-async def health() -> dict[str, str]:
+async def health() -> Alive:
     """Says `{"status": "ok"}` as long as the process answers at all."""
-    return {"status": "ok"}
+    return Alive(status="ok")
 
 
-@router.get("/ready", summary="Whether the warehouse can be read", responses={503: {"description": "Not yet"}})
+@router.get(
+    "/ready",
+    summary="Whether the warehouse can be read",
+    responses={200: {"model": Readiness}, 503: {"model": Readiness, "description": "Not yet"}},
+)
 def ready(request: Request, db: Stored) -> Response:
     """Says whether the database answers and its schema is the one we know; 503 with what is missing if not.
 

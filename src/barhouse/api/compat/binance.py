@@ -11,7 +11,8 @@ import orjson
 import polars as pl
 from fastapi import APIRouter, Request, Response
 
-from barhouse.api.compat import FuturesShelf, Shelf, Shelves, parameters
+from barhouse.api.compat import FuturesShelf, Shelf, Shelves, parameters, shapes
+from barhouse.api.compat.shapes import told
 from barhouse.api.compat.windows import NotKept, Stretch, crypto, epoch, held, instant, paired, windowed
 from barhouse.model import Instrument, Timeframe
 
@@ -60,11 +61,11 @@ class _Weight:
         self._minute = minute
         return self._used
 
-    def answered(self, request: Request, answer: Callable[[], Any]) -> Response:
+    def answered(self, request: Request, ask: Callable[[], Any]) -> Response:
         """What the vendor answers, with the weight of the minute."""
         used = self.add(_WEIGHTS.get(request.url.path.rsplit("/", 1)[-1], 1))
         try:
-            status, body = 200, answer()
+            status, body = 200, ask()
         except WireError as error:
             status, body = 400, {"code": error.code, "msg": str(error)}
         except NotKept as ignorance:
@@ -77,22 +78,24 @@ def router(shelves: Shelves) -> APIRouter:
     """Binance's spot market over the shelves of requests."""
     routes, weight = APIRouter(), _Weight()
 
-    @routes.get("/api/v3/ping", summary="Whether somebody is there, as Binance answers")
+    @routes.get("/api/v3/ping", summary="Whether somebody is there, as Binance answers", responses=told(shapes.Nothing))
     def ping(request: Request) -> Response:
         """An empty object."""
         return weight.answered(request, dict)
 
-    @routes.get("/api/v3/time", summary="The time, as Binance answers")
+    @routes.get("/api/v3/time", summary="The time, as Binance answers", responses=told(shapes.ServerTime))
     def server_time(request: Request) -> Response:
         """Epoch milliseconds."""
         return weight.answered(request, lambda: {"serverTime": _now(shelves(request))})
 
-    @routes.get("/api/v3/exchangeInfo", summary="The pairs, as Binance answers")
+    @routes.get("/api/v3/exchangeInfo", summary="The pairs, as Binance answers", responses=told(shapes.ExchangeInfo))
     def exchange_info(request: Request) -> Response:
         """The coins that there are bars of; one whose symbol names no currency is quoted in USDT."""
         return weight.answered(request, lambda: _particulars(shelves(request)))
 
-    @routes.get("/api/v3/klines", summary="Bars, as Binance answers", openapi_extra=ASKED)
+    @routes.get(
+        "/api/v3/klines", summary="Bars, as Binance answers", responses=told(list[shapes.Kline]), openapi_extra=ASKED
+    )
     def klines(request: Request) -> Response:
         """Bars of the UTC clock: `symbol`, `interval`, `startTime`, `endTime` (both included), `limit` (1000 at most).
 

@@ -9,9 +9,10 @@ from uuid import uuid4
 import orjson
 from fastapi import APIRouter, Path, Request, Response
 
-from barhouse.api.compat import Shelf, Shelves, parameters
+from barhouse.api.compat import Shelf, Shelves, parameters, shapes
 from barhouse.api.compat.polygon import aggregates, reference
 from barhouse.api.compat.polygon.wire import WireError
+from barhouse.api.compat.shapes import told
 from barhouse.api.compat.windows import NotKept
 
 MOST = 50_000
@@ -42,6 +43,7 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
     @routes.get(
         "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}",
         summary="Bars, as Polygon answers",
+        responses=told(shapes.Aggregates),
         openapi_extra=parameters(
             adjusted="`false` gives prices as traded; else they are in today's shares.",
             sort="`asc` or `desc`.",
@@ -63,22 +65,26 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
 
         return guarded(request, answer)
 
-    @routes.get("/v2/aggs/ticker/{ticker}/prev", summary="The day before today, as Polygon answers")
+    @routes.get(
+        "/v2/aggs/ticker/{ticker}/prev",
+        summary="The day before today, as Polygon answers",
+        responses=told(shapes.Aggregates),
+    )
     def previous(request: Request, ticker: Ticker) -> Response:
         """The last daily bar before today, adjusted for splits unless `adjusted=false`."""
         return guarded(request, lambda shelf: aggregates.previous(request, shelf, ticker))
 
-    @routes.get("/v3/reference/splits", summary="Splits, as Polygon answers")
+    @routes.get("/v3/reference/splits", summary="Splits, as Polygon answers", responses=told(shapes.Splits))
     def splits(request: Request) -> Response:
         """Splits that count, newest first: by `ticker`, by `execution_date` with `.gte`, `.lt` and so on."""
         return guarded(request, lambda shelf: reference.splits(request, shelf))
 
-    @routes.get("/v3/reference/dividends", summary="Dividends, as Polygon answers")
+    @routes.get("/v3/reference/dividends", summary="Dividends, as Polygon answers", responses=told(shapes.Dividends))
     def dividends(request: Request) -> Response:
         """Dividends that count, newest first: by `ticker`, by `ex_dividend_date` with `.gte`, `.lt` and so on."""
         return guarded(request, lambda shelf: reference.dividends(request, shelf))
 
-    @routes.get("/v3/reference/tickers", summary="Tickers, as Polygon answers")
+    @routes.get("/v3/reference/tickers", summary="Tickers, as Polygon answers", responses=told(shapes.Tickers))
     def tickers(request: Request) -> Response:
         """What there are bars of, in alphabetical order."""
         return guarded(request, lambda shelf: reference.tickers(request, shelf))

@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Path, Request, Response
 
 from barhouse.api.compat import Shelves, parameters
+from barhouse.api.compat.shapes import YahooAnswer, told
 from barhouse.api.compat.windows import NotKept
 from barhouse.api.compat.yahoo import chart
 from barhouse.api.compat.yahoo.ask import WireError, asked
@@ -28,7 +29,9 @@ def router(shelves: Shelves, *, forgetful: bool) -> APIRouter:
     """Yahoo's chart over the shelves of requests; who is `forgetful` refuses what the vendor no longer keeps."""
     routes = APIRouter()
 
-    @routes.get("/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers", openapi_extra=ASKED)
+    @routes.get(
+        "/v8/finance/chart/{symbol}", summary="Bars, as Yahoo answers", responses=told(YahooAnswer), openapi_extra=ASKED
+    )
     def bars(request: Request, symbol: Symbol) -> Response:
         """Bars with their prices in today's shares, the adjusted close of days, and splits and dividends as `events`.
 

@@ -1,0 +1,90 @@
+"""Without its database a Barhouse says so to everybody, whatever is asked: it lets nobody in, and calls no key bad."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import Response
+from schemathesis.core.result import Ok
+
+from tests.contract.openapi.asking import keyed, opened, told
+from tests.servers import Server
+
+ONCE = settings(
+    max_examples=1,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+KNOWN_FOR = 3.5
+"""Seconds after which no caller is believed any more without the database."""
+
+
+def asked(base: str, headers: Mapping[str, str]) -> dict[str, Response]:
+    """The answers to one question to each operation, all asked at once."""
+    schema = told(1, ignored_auth=False)
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    answers: dict[str, Response] = {}
+
+    @settings(ONCE)
+    @given(st.tuples(*(each.as_strategy() for each in operations)))
+    def ask(cases):  # type: ignore[no-untyped-def]
+        with ThreadPoolExecutor(len(cases)) as threads:
+            calls = [threads.submit(case.call, base, headers=dict(headers), timeout=60) for case in cases]
+        for case, call in zip(cases, calls, strict=True):
+            name = case.operation.definition.raw["operationId"]
+            answers[name] = call.result()
+            case.validate_response(answers[name])
+
+    ask()
+    return answers
+
+
+@contextmanager
+def cut(server: Server, url: str, base: str, headers: Mapping[str, str]) -> Iterator[None]:
+    """Without this database, of a Barhouse that has answered such a caller a moment ago."""
+    name = urlsplit(url).path[1:]
+    httpx.get(f"{base}/api/v1/symbols", headers=headers).raise_for_status()
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        try:
+            yield
+        finally:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+
+
+def others(answers: Mapping[str, Response]) -> dict[str, int]:
+    """The operations that answer anything else than 503."""
+    return {name: answer.status_code for name, answer in answers.items() if answer.status_code != 503}
+
+
+def test_an_open_warehouse_is_not_open_without_its_database(server: Server, warehouse: str) -> None:
+    with opened(warehouse) as base, cut(server, warehouse, base, {}):
+        just_known = asked(base, {})
+        time.sleep(KNOWN_FOR)
+        later = asked(base, {})
+
+    assert len(later) > 60
+    assert others(just_known) == others(later) == {"health": 200}
+
+
+def test_no_key_is_called_bad_without_the_database(server: Server, warehouse: str) -> None:
+    admin = {"X-API-Key": keyed(warehouse)["admin"]}
+    with opened(warehouse) as base, cut(server, warehouse, base, admin):
+        just_known = asked(base, admin)
+        time.sleep(KNOWN_FOR)
+        later = [asked(base, headers) for headers in (admin, {}, {"X-API-Key": "bh_unknown"})]
+
+    assert [others(each) for each in (just_known, *later)] == [{"health": 200}] * 4
+    assert {answer.headers["retry-after"][0] for name, answer in later[0].items() if name != "health"} == {"5"}
