@@ -20,7 +20,7 @@ const chart = createChart(by("chart"), {
   rightPriceScale: { minimumWidth: 64 },
   crosshair: { mode: 0 },
 });
-const candles = chart.addSeries(CandlestickSeries, { borderVisible: false, priceLineVisible: false });
+const candles = chart.addSeries(CandlestickSeries, { borderVisible: false, priceLineVisible: false, autoscaleInfoProvider: sound });
 const volume = chart.addSeries(HistogramSeries, { priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false });
 volume.priceScale().applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
 candles.priceScale().applyOptions({ scaleMargins: { top: 0.06, bottom: 0.2 } });
@@ -54,15 +54,25 @@ function paint() {
 function draw() {
   slots = loading.slots();
   places = new Map(slots.map(({ time }, place) => [time, place]));
+  stretches = absences();
+  marked = marks();
   candles.setData(slots.map(({ time, bar }) => (bar && bar.open !== null ? { time, open: bar.open, high: bar.high, low: bar.low, close: bar.close } : { time })));
   const [up, down] = [fainter("up", 0.3), fainter("down", 0.3)];
   volume.setData(slots.map(({ time, bar }) => (bar ? { time, value: bar.volume ?? 0, color: bar.close >= bar.open ? up : down } : { time })));
-  stretches = absences();
-  marked = marks();
   features.draw(slots);
   band.tell(slots);
   band.draw(chart.timeScale());
   by("features-count").textContent = features.any ? `(${features.chosen.size})` : "";
+}
+
+/* A bad tick does not flatten all the others: it is crossed at the edge */
+function sound(usual) {
+  const range = chart.timeScale().getVisibleLogicalRange();
+  if (!range) return usual();
+  const isBad = ({ time }) => marked.get(time)?.outliers.some((row) => row.anomaly_type === "outlier");
+  const seen = slots.slice(Math.max(Math.floor(range.from), 0), Math.ceil(range.to) + 1).filter((slot) => slot.bar && !isBad(slot));
+  const prices = seen.flatMap(({ bar }) => [bar.low, bar.high]).filter((price) => price !== null);
+  return prices.length ? { priceRange: { minValue: Math.min(...prices), maxValue: Math.max(...prices) } } : usual();
 }
 
 function absences() {

@@ -1,7 +1,7 @@
 // Which features are drawn, and how: in a pane of their own or over the price. The choice is remembered.
 
 import { HistogramSeries, LineSeries } from "../vendor/lightweight-charts/lightweight-charts.mjs";
-import { SERIES, colour } from "./colours.js";
+import { SERIES, colour, fainter } from "./colours.js";
 
 const NEXT = { "": "pane", pane: "overlay", overlay: "" };
 const KEPT = "features";
@@ -51,7 +51,7 @@ export class Features {
     const options = { color: colour(SERIES[place % SERIES.length]), lineWidth: 1.5, title: name, priceLineVisible: false };
     const near = name === "rolling_mean_10" ? "right" : `over-${name}`;
     const series = this.chart.addSeries(LineSeries, how === "overlay" ? { ...options, priceScaleId: near } : options, pane);
-    series.setData(slots.map(({ time, bar }) => (isNumber(bar?.[name]) ? { time, value: bar[name] } : { time })));
+    series.setData(broken(slots.map(({ time, bar }) => (isNumber(bar?.[name]) ? { time, value: bar[name] } : { time })), fainter(SERIES[place % SERIES.length], 0)));
     return series;
   }
 
@@ -63,6 +63,11 @@ export class Features {
     series.setData(slots.map(({ time, bar }) => (bar?.[name] ? { time, value: 1, color: colour(tone(bar[name])) } : { time })));
     return series;
   }
+}
+
+/* The library draws on over what is not there: a line takes its colour from where it comes from */
+function broken(points, unseen) {
+  return points.map((point, place) => ("value" in point && !("value" in (points[place + 1] ?? point)) ? { ...point, color: unseen } : point));
 }
 
 function tone(word) {
