@@ -75,8 +75,12 @@ class Up:
 
     def get(self, target: bytes, *headers: bytes, method: bytes = b"GET") -> Said:
         """The answer to a call of this very target."""
+        return self.say(self.head(target, *headers, method=method))
+
+    def head(self, target: bytes, *headers: bytes, method: bytes = b"GET") -> bytes:
+        """The head of such a call, after which the connection ends."""
         told = (b"Host: 127.0.0.1:%d" % self.port, b"Connection: close", *headers)
-        return self.say(method + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(told) + b"\r\n\r\n")
+        return method + b" " + target + b" HTTP/1.1\r\n" + b"\r\n".join(told) + b"\r\n\r\n"
 
 
 def _sent(wire: socket.socket, request: bytes) -> None:

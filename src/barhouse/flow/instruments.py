@@ -25,7 +25,7 @@ def find(db: Database, symbol: str, asset_class: AssetClass | None = None) -> In
 
     UnknownSymbol (404) if there is none, AmbiguousSymbol (409) naming the classes if there are several.
     """
-    if "\0" in symbol:
+    if not _can_be_text(symbol):
         raise UnknownSymbol(symbol)
     with db.connection() as connection, suppress(UnknownSymbol):
         return instruments.find(connection, symbol, asset_class)
@@ -39,6 +39,11 @@ def find(db: Database, symbol: str, asset_class: AssetClass | None = None) -> In
             return one
         case _:
             raise AmbiguousSymbol(symbol, [each.asset_class for each in meant])
+
+
+def _can_be_text(symbol: str) -> bool:
+    """Whether PostgreSQL can hold it: no text there has a NUL, or half a character."""
+    return "\0" not in symbol and symbol.encode("utf-8", "ignore").decode() == symbol
 
 
 def _spelled(connection: Connection, symbol: str, asset_class: AssetClass) -> Instrument | None:
@@ -69,8 +74,7 @@ def find_all(db: Database, wanted: Sequence[str], asset_class: AssetClass | None
 def meant(db: Database, wanted: Sequence[str], asset_class: AssetClass | None = None) -> dict[str, list[Instrument]]:
     """The instruments that each of these symbols can mean, in any spelling: none, one or several."""
     with db.connection() as connection:
-        # no text of PostgreSQL holds a NUL, so no symbol does
-        found = instruments.among(connection, [each for each in wanted if "\0" not in each], asset_class)
+        found = instruments.among(connection, list(filter(_can_be_text, wanted)), asset_class)
         others = [symbol for symbol in wanted if symbol not in found]
         spelled = {symbol: _spellings(symbol, asset_class) for symbol in others}
         kept = instruments.among(connection, list({each.symbol for them in spelled.values() for each in them}))
