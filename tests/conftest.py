@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from barhouse import DatabaseService
 from barhouse.store.postgres import Database
 from tests.servers import SERVERS, Server, migrated
 
@@ -68,6 +69,13 @@ def empty_database_url(server: Server) -> Iterator[str]:
 def db(database_url: str) -> Iterator[Database]:
     """The same as the warehouse sees it."""
     with Database(database_url) as database:
+        yield database
+
+
+@pytest.fixture
+def service(database_url: str) -> Iterator[DatabaseService]:
+    """The same as scripts and notebooks see it."""
+    with DatabaseService(database_url) as database:
         yield database
 
 

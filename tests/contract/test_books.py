@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -20,12 +19,6 @@ from barhouse.store import instruments
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 UNKNOWN = "6f0e8d3c-3c0e-4a0a-9d53-3a4c3c1b8f10"
 MALFORMED = ["", "nothing", "0000", UNKNOWN[:-1], None, 7, "\x00"]
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 def row(service: DatabaseService, execution: str) -> dict[str, Any]:

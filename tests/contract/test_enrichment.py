@@ -32,12 +32,6 @@ SPAN = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
 
 
 @pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
-
-
-@pytest.fixture
 def api(database_url: str) -> Iterator[TestClient]:
     with client(database_url) as api:
         yield api

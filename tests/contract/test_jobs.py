@@ -14,15 +14,9 @@ from barhouse.api import vendor_side
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Timeframe
 from tests.contract.test_api import client
-from tests.integration.test_worker import BARS, YEARS, asked, until, worker
+from tests.workers import BARS, YEARS, asked, until, worker
 
 TRIGGER = "/api/v1/enrichment/trigger"
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

@@ -23,15 +23,9 @@ from barhouse.scheduler import (
 )
 from barhouse.scheduler import backfill as module
 from barhouse.store.schedules import Name
-from tests.integration.test_worker import until
+from tests.workers import until
 
 SINCE = datetime(2012, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

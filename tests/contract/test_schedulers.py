@@ -28,12 +28,6 @@ FRIDAY = datetime(2013, 3, 1, 21, 15, tzinfo=UTC)
 
 
 @pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
-
-
-@pytest.fixture
 def api(database_url: str) -> Iterator[TestClient]:
     with client(database_url) as api:
         yield api

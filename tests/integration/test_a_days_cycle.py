@@ -28,8 +28,8 @@ from barhouse.flow.track import track
 from barhouse.model import AssetClass, Instrument, Timeframe
 from barhouse.scheduler.clock import Clock, ticking
 from tests.contract.test_api import client
-from tests.integration.test_worker import asked, until, worker
 from tests.servers import Server
+from tests.workers import asked, until, worker
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 START = TODAY - timedelta(days=60)

@@ -18,16 +18,10 @@ from barhouse.flow.restore import restore
 from barhouse.store.jobs import Kind
 from tests.integration.embedded_servers import as_root, small_disk
 from tests.integration.test_backup import saved, silent
-from tests.integration.test_worker import BARS, asked, through, until, wanted, worker
 from tests.servers import Server
+from tests.workers import BARS, asked, through, until, wanted, worker
 
 FETCHES = "SELECT id, symbol, records_inserted FROM enrichment_fetch_log WHERE records_fetched > 0 ORDER BY symbol, id"
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from polars.testing import assert_frame_equal
@@ -17,12 +16,6 @@ from barhouse.flow.ingest import keep
 from barhouse.model import Timeframe, instant
 from tests.answers import answer, kept, real
 from tests.integration.doubled import BARS, TUESDAY, asked, done, featured, written
-
-
-@pytest.fixture
-def service(database_url: str) -> Any:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from barhouse.flow import scheduling
 from barhouse.store import schedules
 from barhouse.store.schedules import Name
 from tests.integration.embedded_servers import REPOSITORY
-from tests.integration.test_worker import until
+from tests.workers import until
 
 _WITNESS = """
     CREATE TABLE firing (seen timestamptz, following timestamptz, at timestamptz DEFAULT clock_timestamp());

@@ -19,7 +19,7 @@ from barhouse.api import following
 from barhouse.api.vendor_side import served
 from tests.contract.test_api import app
 from tests.contract.test_enrichment import changed, requested
-from tests.integration.test_worker import until
+from tests.workers import until
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,6 @@ class Read:
     name: str
     id: str
     data: dict[str, Any]
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -17,13 +16,7 @@ from barhouse.errors import MigrationError
 from barhouse.flow import jobs
 from barhouse.flow.warehouse import opened, require_known
 from barhouse.store.jobs import Kind
-from tests.integration.test_worker import asked, through, until, wanted, worker
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
+from tests.workers import asked, through, until, wanted, worker
 
 
 def migrate_further(url: str) -> None:

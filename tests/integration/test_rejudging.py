@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,12 +35,6 @@ TUESDAY = datetime(2012, 1, 17, tzinfo=UTC)
 BARS = b"SELECT * FROM bar ORDER BY time"
 POLYGON = {"time": "t", "open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

@@ -51,12 +51,6 @@ def vendors() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
-
-
 def at(vendors: str) -> dict[str, Source]:
     return configured(
         Settings.model_validate(

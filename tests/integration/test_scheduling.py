@@ -18,7 +18,7 @@ from barhouse.store import schedules
 from barhouse.store.postgres import Database
 from barhouse.store.schedules import Due, Name
 from tests.integration.test_outdated import migrate_further
-from tests.integration.test_worker import until
+from tests.workers import until
 
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 FRAMES = [Timeframe.M5, Timeframe.H1, Timeframe.H4, Timeframe.D1]

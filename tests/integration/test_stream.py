@@ -23,7 +23,7 @@ from barhouse.store.postgres import Database
 from tests.answers import answer, kept, real
 from tests.contract.test_api import app
 from tests.integration.test_following import Read, events
-from tests.integration.test_worker import until
+from tests.workers import until
 
 NOON = "INSERT INTO market_data (symbol, asset_class, timeframe, time, open, high, low, close, volume, source) VALUES "
 

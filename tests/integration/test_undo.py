@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from datetime import datetime
-from typing import Any
 
 import psycopg
 import pytest
@@ -24,12 +23,6 @@ from barhouse.store.postgres import Database
 from barhouse.store.reading import Selection
 from tests.answers import answer, kept, real
 from tests.integration.doubled import BARS, TUESDAY, asked, done, featured, written
-
-
-@pytest.fixture
-def service(database_url: str) -> Any:
-    with DatabaseService(database_url) as service:
-        yield service
 
 
 @pytest.fixture

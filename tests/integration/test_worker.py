@@ -2,93 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
-
-import psycopg
-import pytest
 
 from barhouse import DatabaseService
 from barhouse.api import vendor_side
 from barhouse.config import Settings
 from barhouse.flow import jobs
-from barhouse.flow.plan import Wanted
 from barhouse.flow.task import recover
-from barhouse.flow.track import track
-from barhouse.model import Instrument, Span, Timeframe
 from barhouse.scheduler.worker import working
 from barhouse.store.executions import LEASE
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from tests.integration.embedded_servers import REPOSITORY
-
-YEARS = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
-BARS = 291
-"""Sessions of New York in these years."""
+from tests.workers import BARS, asked, done, through, until, wanted, worker
 
 MIGRATION = REPOSITORY / "database" / "migrations" / "023_queue.sql"
-
-
-@pytest.fixture
-def service(database_url: str) -> Iterator[DatabaseService]:
-    with DatabaseService(database_url) as service:
-        yield service
-
-
-@contextmanager
-def worker(url: str, vendors: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker that asks these vendors, until the end."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("BARHOUSE_")}
-    places = {f"BARHOUSE_{name}_URL": vendors for name in ("POLYGON", "YAHOO", "BINANCE")}
-    keys = {"POLYGON_API_KEY": "k", "BARHOUSE_POLYGON_CALLS_PER_MINUTE": "0", "DATABASE_URL": url}
-    command: list[str | Path] = [Path(sys.executable).with_name("barhouse"), "worker"]
-    process = subprocess.Popen(command, env=clean | places | keys, stdout=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-
-
-def until(true: Callable[[], Any], patience: float = 60) -> Any:
-    """What `true` gives once it is something."""
-    deadline = time.monotonic() + patience
-    while not (told := true()):
-        assert time.monotonic() < deadline, "It did not come to that in time"
-        time.sleep(0.05)
-    return told
-
-
-def asked(db: DatabaseService, question: str) -> list[dict[str, Any]]:
-    with psycopg.connect(db.url, row_factory=psycopg.rows.dict_row) as connection:
-        return connection.execute(question.encode()).fetchall()
-
-
-def told(db: DatabaseService, statements: str) -> None:
-    with psycopg.connect(db.url) as connection:
-        connection.execute(statements.encode())
-
-
-def wanted(db: DatabaseService, *symbols: str) -> list[Wanted]:
-    series = track(db, [Instrument(symbol) for symbol in symbols], [Timeframe.D1], YEARS.start)
-    return [Wanted(each, YEARS) for each in series]
-
-
-def through(db: DatabaseService, job_id: str) -> Callable[[], dict[str, Any] | None]:
-    def look() -> dict[str, Any] | None:
-        job = jobs.job(db, job_id)
-        return job if job["status"] in ("completed", "failed") else None
-
-    return look
 
 
 def test_the_schema_of_the_queue_is_that_of_the_installed_library() -> None:
@@ -182,12 +113,12 @@ def _everything(db: DatabaseService) -> list[list[dict[str, Any]]]:
 
 def test_a_task_whose_receipt_was_lost_does_not_stay_with_a_worker_that_lives(service: DatabaseService) -> None:
     with vendor_side.running() as vendors, worker(service.url, vendors):
-        told(service, _LOSING)
+        done(service, _LOSING)
         job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")
         until(through(service, job["job_id"]))
         until(lambda: asked(service, "SELECT FROM barhouse_queue.lost"))
         left = asked(service, "SELECT status::text FROM barhouse_queue.procrastinate_jobs")
-        told(service, _LONG_AGO)
+        done(service, _LONG_AGO)
         until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
 
     assert left == [{"status": "doing"}]

@@ -11,7 +11,7 @@ from barhouse.model import Instrument, Timeframe
 from barhouse.store.jobs import Kind
 from barhouse.store.postgres import Database
 from tests.contract.cli.conftest import Barhouse
-from tests.integration.test_worker import YEARS
+from tests.workers import YEARS
 
 
 def asked_for(db: Database, *symbols: str) -> str:
