@@ -78,7 +78,9 @@ def listed(request: Request, db: Stored, wanted: Annotated[Listed, Query()]) -> 
         "older": link("/dashboard/jobs", **kept, before=instant(more)) if more else None,
     }
     if is_swapped(request):
-        return part(request, "parts/joblist.html", **told)
+        answer = part(request, "parts/joblist.html", **told)
+        answer.headers["HX-Replace-Url"] = told["here_again"]
+        return answer
     return page(request, "jobs.html", **told, timeframes=list(Timeframe), classes=list(AssetClass))
 
 

@@ -55,14 +55,23 @@ function ask(event) {
   dialog.showModal();
 }
 
+function place() {
+  const there = document.querySelector("dialog[open]") ?? document.body;
+  if (by("toasts").parentElement !== there) there.append(by("toasts"));
+}
+
 by("theme").addEventListener("click", turn);
 
-// A toast goes by itself; one that tells of a fault stays until it is dismissed
+// A toast goes by itself; one that tells of a fault stays until it is dismissed. An open dialog hides all that is not
+// in it, so toasts are shown there
 new MutationObserver((changes) => {
+  place();
   for (const node of changes.flatMap((change) => [...change.addedNodes]))
     if (node.classList?.contains("toast") && !node.classList.contains("bad")) setTimeout(() => node.remove(), LASTING);
 }).observe(by("toasts"), { childList: true });
 by("toasts").addEventListener("click", (event) => event.target.closest(".close")?.parentElement.remove());
+
+document.addEventListener("close", place, true);
 
 document.addEventListener("htmx:confirm", (event) => event.detail.ctx.confirm && ask(event));
 // Nobody looks: do not ask. What comes back into view is renewed at once
