@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from importlib.resources import files
 from typing import Any
 
+import pytest
+
 from barhouse import DatabaseService
 from barhouse.api import vendor_side
 from barhouse.config import Settings
@@ -111,7 +113,9 @@ def _everything(db: DatabaseService) -> list[list[dict[str, Any]]]:
     return [asked(db, f"SELECT *, xmin::text AS version FROM {table} ORDER BY 1, 2, 3") for table in tables]
 
 
-def test_a_task_whose_receipt_was_lost_does_not_stay_with_a_worker_that_lives(service: DatabaseService) -> None:
+def test_a_task_whose_receipt_was_lost_does_not_stay_with_a_worker_that_lives(
+    service: DatabaseService, capfd: pytest.CaptureFixture[str]
+) -> None:
     with vendor_side.running() as vendors, worker(service.url, vendors):
         done(service, _LOSING)
         job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")
@@ -122,6 +126,9 @@ def test_a_task_whose_receipt_was_lost_does_not_stay_with_a_worker_that_lives(se
         until(lambda: not asked(service, "SELECT FROM barhouse_queue.procrastinate_jobs"))
 
     assert left == [{"status": "doing"}]
+    told = capfd.readouterr().err
+    assert "receipt_lost" in told
+    assert "Traceback" not in told
 
 
 _LOSING = """

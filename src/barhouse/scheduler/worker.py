@@ -9,10 +9,12 @@ from datetime import timedelta
 from functools import partial
 from threading import Event, Thread
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import structlog
 from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 from psycopg import AsyncConnection, sql
 
 from barhouse.config import Settings
@@ -69,7 +71,10 @@ Performing = Callable[[Database, Mapping[str, Source], UUID], Awaitable[None]]
 async def _perform(
     starts: Starts, waits: Sequence[float], db: Database, sources: Mapping[str, Source], execution: UUID
 ) -> None:
-    await perform(db, sources, execution, starts, waits)
+    try:
+        await perform(db, sources, execution, starts, waits)
+    except DatabaseUnavailable as error:
+        log.warning("task_interrupted", execution=str(execution), error=str(error))
 
 
 def _loop(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
@@ -79,10 +84,20 @@ def _loop(over: Event, db: Database, settings: Settings, performing: Performing)
 
 
 async def _until(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
+    asyncio.get_running_loop().set_exception_handler(_say)
     task = asyncio.create_task(work(db, settings, performing))
     await asyncio.to_thread(over.wait)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+def _say(loop: asyncio.AbstractEventLoop, lost: dict[str, Any]) -> None:
+    """Tell in a line that the queue could not be told of the end of a task; whatever else nobody waited for as ever."""
+    error = lost.get("exception")
+    if isinstance(error, ConnectorException):
+        log.warning("receipt_lost", error=str(error.__cause__ or error).strip())
+    else:
+        loop.default_exception_handler(lost)
 
 
 async def work(db: Database, settings: Settings, performing: Performing) -> None:
