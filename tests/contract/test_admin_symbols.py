@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -48,6 +49,27 @@ def test_many_symbols_are_tracked_at_once(api: TestClient, db: Database) -> None
     assert hours["unreachable"][0]["start"] == "1990-01-01T00:00:00Z"
     assert days["unreachable"] == []
     assert told(api, "GET")["count"] == 3
+
+
+def test_thousands_are_tracked_at_once_and_listed_page_by_page(api: TestClient, db: Database) -> None:
+    wanted = [f"S{number:04}" for number in range(3000)]
+
+    begun = time.monotonic()
+    made = told(api, "POST", json={"symbols": wanted, "timeframes": ["1d", "1h"], "asset_class": "etf"})
+    took = time.monotonic() - begun
+
+    assert made["count"] == len(wanted)
+    assert len(tracked(db)) == 6000
+    assert took < 30
+    pages, cursor = list[list[str]](), None
+    while not pages or cursor:
+        page = told(api, "GET", params={"limit": 1400} | ({"cursor": cursor} if cursor else {}))
+        pages.append([each["symbol"] for each in page["symbols"]])
+        cursor = page["next_cursor"]
+    assert [len(page) for page in pages] == [1400, 1400, 200]
+    assert [symbol for page in pages for symbol in page] == wanted
+    assert told(api, "GET", params={"text": "s299"})["count"] == 10
+    assert told(api, "GET", params={"cursor": 10**17})["count"] == 0
 
 
 def test_what_was_put_away_is_not_fetched_and_comes_back(api: TestClient, db: Database) -> None:

@@ -274,3 +274,9 @@ def test_a_swap_brings_the_list_alone(db: Database, visitor: TestClient) -> None
 
     assert text.lstrip().startswith('<section id="list"')
     assert "<html" not in text
+
+
+def test_another_tab_is_led_to_with_its_filter(visitor: TestClient) -> None:
+    answer = visitor.get(f"{QUALITY}?tab=quarantine&symbol=AAPL")
+
+    assert (answer.status_code, answer.headers["location"]) == (307, f"{QUALITY}/quarantine?symbol=AAPL")

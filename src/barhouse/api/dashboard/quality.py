@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.dashboard.forms import Sent
@@ -76,6 +76,7 @@ class Asked(BaseModel):
 class AskedAnomalies(Asked):
     """Which anomalies are wanted."""
 
+    tab: Literal["", "anomalies", "duplicates", "quarantine", "corrections", "scores"] = ""
     status: Literal["", "open", "acknowledged", "resolved", "all"] = ""
     type: str = Field(default="", max_length=60)
     severity: Literal["", "low", "medium", "high", "critical"] = ""
@@ -139,6 +140,8 @@ def choice(title: str, name: str, chosen: str, first: str, values: Sequence[str]
 @router.get("")
 def anomalies(request: Request, db: Stored, asked: Annotated[AskedAnomalies, Query()]) -> Response:
     """What is wrong, one row a cause, the latest first, each with its evidence and the way to its place."""
+    if asked.tab not in ("", "anomalies"):
+        return RedirectResponse(link(f"{PATH}/{asked.tab}", **asked.narrowed()), 307)
     rows, unknown = list[dict[str, Any]](), ""
     try:
         rows = quality.listed_anomalies(db, asked.wanted(db), PAGE + 1)
