@@ -23,7 +23,7 @@ from barhouse.model import Series, Span, Timeframe
 from barhouse.store import catalogue, coverage
 from barhouse.store.postgres import Database
 
-YEARS, FINE_YEARS = 8, 2
+YEARS, FINE_YEARS = 8, 1
 """Years that a calendar shows at a time, fewer where bars are shorter than an hour."""
 STRETCHES, ASKED = 100, 40
 """Rows of the tables below the calendar."""
