@@ -55,6 +55,10 @@ function ask(event) {
   dialog.showModal();
 }
 
+function renew() {
+  for (const live of document.querySelectorAll("[hx-trigger*='every']")) htmx.trigger(live, "every", {}, false);
+}
+
 function place() {
   const there = document.querySelector("dialog[open]") ?? document.body;
   if (by("toasts").parentElement !== there) there.append(by("toasts"));
@@ -78,10 +82,7 @@ document.addEventListener("htmx:confirm", (event) => event.detail.ctx.confirm &&
 document.addEventListener("htmx:before:request", (event) => {
   if (document.hidden && isPoll(event.detail.ctx)) event.preventDefault();
 });
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden)
-    for (const live of document.querySelectorAll("[hx-trigger*='every']")) htmx.trigger(live, "every", {}, false);
-});
+document.addEventListener("visibilitychange", () => document.hidden || renew());
 document.addEventListener("htmx:after:request", (event) => {
   const status = event.detail.ctx.response.status;
   if (status === 502 || status === 503 || status === 504) offline(CLOSED);
@@ -95,6 +96,7 @@ document.addEventListener("htmx:error", (event) => {
   if (!isPoll(ctx) && ctx.sourceEvent?.type !== "load") toast("The server did not answer; nothing was changed", true);
 });
 addEventListener("offline", () => offline(AWAY));
+addEventListener("online", renew);
 // <button data-opens="id"> opens that dialog, <button data-closes> closes its own
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-opens], [data-closes]");
