@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -37,35 +37,8 @@ class Correction(BaseModel):
     note: str | None = Field(description="Why, in the words of the author.")
 
 
-_EXAMPLE: dict[str, Any] = {
-    "symbol": "AAPL",
-    "asset_class": "stock",
-    "count": 1,
-    "next_cursor": None,
-    "data": [
-        {
-            "id": 17,
-            "original_record_id": 790470828032,
-            "timeframe": "1d",
-            "timestamp": "2012-01-03T00:00:00Z",
-            "field_corrected": "close",
-            "old_value": 411.23,
-            "new_value": 411.32,
-            "reason": "manual_correction",
-            "corrected_by": "ada",
-            "correction_timestamp": "2012-01-04T09:30:00Z",
-            "source": "polygon",
-            "fetch_id": None,
-            "note": "Two digits swapped; the exchange says 411.32",
-        }
-    ],
-}
-
-
 class Corrections(BaseModel):
     """A page of corrections, the latest first."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     symbol: str
     asset_class: str

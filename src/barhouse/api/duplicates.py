@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from barhouse.api.deps import Actor, Stored
 from barhouse.api.numbered import MOST, Cursor, behind
@@ -18,15 +18,6 @@ router = APIRouter(prefix="/api/v1/data/duplicates", tags=["quality"])
 Symbol = Annotated[str | None, Query(description="Only of this symbol; left out: of all.", examples=["AAPL"])]
 Timeframe = Annotated[str | None, Query(description="Only of this timeframe.", examples=["1d"])]
 Class = Annotated[str | None, Query(description="stock, etf or crypto; needed where a symbol is several instruments.")]
-
-_CLEANED: dict[str, Any] = {
-    "total_duplicates_found": 1,
-    "total_records_removed": 2,
-    "cleanup_details": [
-        {"symbol": "AAPL", "timeframe": "1d", "candle_time": "2012-01-03T00:00:00Z", "duplicates_removed": 2}
-    ],
-    "failed_checks": [],
-}
 
 
 class Slot(BaseModel):
@@ -50,8 +41,6 @@ class Unknown(BaseModel):
 
 class Cleanup(BaseModel):
     """What was cleaned, or would be."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _CLEANED})
 
     total_duplicates_found: int = Field(description="Slots that held several bars.")
     total_records_removed: int = Field(description="0 in a dry run.")

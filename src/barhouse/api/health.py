@@ -36,6 +36,9 @@ class Readiness(BaseModel):
     scheduler: Literal["running", "away"]
 
 
+_AWAY = {"status": "not ready", "missing": ["database"], "scheduler": "away"}
+
+
 @router.get("/health", summary="Whether the process lives")
 async def health() -> Alive:
     """Says `{"status": "ok"}` as long as the process answers at all."""
@@ -45,7 +48,10 @@ async def health() -> Alive:
 @router.get(
     "/ready",
     summary="Whether the warehouse can be read",
-    responses={200: {"model": Readiness}, 503: {"model": Readiness, "description": "Not yet"}},
+    responses={
+        200: {"model": Readiness},
+        503: {"model": Readiness, "description": "Not yet", "content": {"application/json": {"example": _AWAY}}},
+    },
 )
 def ready(request: Request, db: Stored) -> Response:
     """Says whether the database answers and its schema is the one we know; 503 with what is missing if not.

@@ -17,26 +17,6 @@ from barhouse.store.keys import Action, Role, Tier
 
 router = APIRouter(prefix="/api/v1/admin/api-keys", tags=["keys"])
 
-_KEY: dict[str, Any] = {
-    "id": 3,
-    "name": "notebook",
-    "prefix": "bh_1f0c2b9e",
-    "role": "read",
-    "tier": "standard",
-    "expires_at": None,
-    "revoked_at": None,
-    "last_used_at": "2026-11-02T14:30:00Z",
-    "created_at": "2026-11-01T09:00:00Z",
-}
-_DONE: dict[str, Any] = {
-    "key_id": 3,
-    "name": "notebook",
-    "action": "created",
-    "actor": "cli:ada",
-    "details": "read, standard",
-    "at": "2026-11-01T09:00:00Z",
-}
-
 
 class Wanted(BaseModel):
     """A key to be made."""
@@ -52,7 +32,7 @@ class Wanted(BaseModel):
 class Key(BaseModel):
     """A key, less its secret part."""
 
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"example": _KEY})
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     name: str
@@ -68,8 +48,6 @@ class Key(BaseModel):
 class NewKey(Key):
     """A key with its whole text."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {**_KEY, "key": "bh_1f0c2b9e_…"}})
-
     key: str = Field(description="Shown only now: what is kept is its hash.")
 
 
@@ -83,8 +61,6 @@ class Keys(BaseModel):
 
 class Done(BaseModel):
     """A step that somebody took with a key."""
-
-    model_config = ConfigDict(json_schema_extra={"example": _DONE})
 
     key_id: int
     name: str | None

@@ -84,44 +84,9 @@ class Resilience(BaseModel):
     quotas: list[Quota]
 
 
-EXAMPLE = {
-    "timestamp": "2026-11-02T14:30:00Z",
-    "circuit_breakers": [{"name": "polygon", "state": "closed", "calls": 5, "failures": 0}],
-    "rate_limiters": [{"name": "polygon", "state": "available", "tokens": 10.0, "rate": 100.0, "interval": 1.0}],
-    "retry_policies": [
-        {
-            "name": "polygon",
-            "state": "active",
-            "max_retries": 4,
-            "initial_delay": 1.0,
-            "max_delay": 300.0,
-            "backoff_multiplier": 2.0,
-        }
-    ],
-    "bulkheads": [{"name": "polygon", "state": "available", "running": 1, "waiting": 0, "max_concurrent": 10}],
-    "quotas": [
-        {
-            "source": "polygon",
-            "holder": "2c26b46b68ff",
-            "limit": 5,
-            "window_seconds": 61.0,
-            "by_the_clock": False,
-            "used": 5,
-            "waiting": 2,
-            "held_until": None,
-            "refused_until": None,
-            "total_requests": 412,
-            "rate_limited_count": 1,
-            "rate_limited_share": 0.0024,
-        }
-    ],
-}
-
-
 @router.get(
     "/resilience",
     summary="Circuit breakers, limiters, retries, bulkheads and quotas of the vendors",
-    responses={200: {"content": {"application/json": {"example": EXAMPLE}}}},
 )
 def resilience(db: Stored) -> Resilience:
     """What stands between us and vendors that fail.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -105,62 +105,7 @@ class History(BaseModel):
     executions: list[Run] = Field(description="Newest first.")
 
 
-_EXECUTION = {
-    "execution_id": "0b3c8f0e-6c1d-4a57-9a0e-2f6a3f0b7c11",
-    "started_at": "2026-11-02T02:00:00Z",
-    "completed_at": "2026-11-02T02:01:30.5Z",
-    "status": "completed_with_errors",
-    "successful_symbols": 2,
-    "failed_symbols": 1,
-}
-_FAILURE = {
-    "symbol": "MSFT",
-    "timeframe": "1d",
-    "error": "polygon: answered 503 five times",
-    "failed_at": "2026-11-02T02:01:29Z",
-}
-_HEALTH = {
-    "status": "healthy",
-    "timestamp": "2026-11-02T09:30:00Z",
-    "last_execution": _EXECUTION,
-    "stale_features_count": 0,
-    "recent_failures": [_FAILURE],
-    "total_symbols_monitored": 3,
-}
-_AGING = {
-    "symbol": "MSFT",
-    "asset_class": "stock",
-    "timeframe": "1d",
-    "last_computed_at": "2026-10-30T02:00:41Z",
-    "staleness_seconds": 34200.0,
-    "status": "aging",
-    "data_point_count": 2516,
-}
-_STALENESS = {
-    "timestamp": "2026-11-02T09:30:00Z",
-    "summary": {"fresh_count": 2, "aging_count": 1, "stale_count": 0, "missing_count": 0, "total_monitored": 3},
-    "by_status": {"fresh": [], "aging": [_AGING], "stale": [], "missing": []},
-}
-_HISTORY = {
-    "timestamp": "2026-11-02T09:30:00Z",
-    "executions": [
-        {
-            **_EXECUTION,
-            "duration_seconds": 90.5,
-            "total_symbols": 3,
-            "total_records_processed": 500,
-            "error_message": "MSFT 1d: polygon: answered 503 five times",
-            "success_rate": 66.7,
-        }
-    ],
-}
-
-
-def _example(answer: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {"application/json": {"example": answer}}}}
-
-
-@router.get("/scheduler-health", summary="Health of the schedulers", responses=_example(_HEALTH))
+@router.get("/scheduler-health", summary="Health of the schedulers")
 def health(db: Stored) -> SchedulerHealth:
     """Whether the runs succeed and the features are fresh.
 
@@ -169,7 +114,7 @@ def health(db: Stored) -> SchedulerHealth:
     return SchedulerHealth(**freshness.get_scheduler_health(db))
 
 
-@router.get("/features/staleness", summary="Freshness of the features", responses=_example(_STALENESS))
+@router.get("/features/staleness", summary="Freshness of the features")
 def staleness(
     db: Stored,
     limit: Annotated[int, Query(ge=1, le=500, description="So many of the worst series, over all four lists.")] = 50,
@@ -181,7 +126,7 @@ def staleness(
     return Staleness(**freshness.get_feature_staleness_report(db, limit))
 
 
-@router.get("/scheduler/execution-history", summary="Runs of the schedulers", responses=_example(_HISTORY))
+@router.get("/scheduler/execution-history", summary="Runs of the schedulers")
 def history(
     db: Stored, limit: Annotated[int, Query(ge=1, le=100, description="So many of the latest runs.")] = 20
 ) -> History:

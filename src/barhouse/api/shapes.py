@@ -164,38 +164,6 @@ class Status(BaseModel):
     failed_fetches: int = Field(description="How many of them failed.")
 
 
-_BAR = {
-    "time": "2012-01-03T00:00:00Z",
-    "open": 409.4,
-    "high": 412.5,
-    "low": 409.0,
-    "close": 411.23,
-    "volume": 10793600.0,
-    "vwap": None,
-    "trades": None,
-    "source": "polygon",
-    "validated": True,
-    "quality_score": 1.0,
-    "flags": None,
-}
-_HEAD = {
-    "symbol": "AAPL",
-    "asset_class": "stock",
-    "timeframe": "1d",
-    "start": "2012-01-01T00:00:00Z",
-    "end": None,
-    "count": 1,
-    "next_cursor": "AOHZu98NAAA",
-}
-_FEATURES = {
-    "symbol": "AAPL",
-    "asset_class": "stock",
-    "timeframe": "1d",
-    "records_returned": 1,
-    "date_range": {"start": _BAR["time"], "end": _BAR["time"]},
-    "features": [{**_BAR, "return_1d": 0.0154, "atr": 6.81, "trend_direction": "up"}],
-    "timestamp": "2012-01-04T00:20:00Z",
-}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _STREAMS = {
     "text/csv": {"schema": {"type": "string"}},
@@ -205,20 +173,10 @@ _STREAMS = {
 }
 
 
-def _page(model: type[BaseModel], row: dict[str, Any], head: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    example = {"application/json": {"example": {**head, "data": [row]}}}
-    page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": example | _STREAMS}
-    unchanged = {"description": "As the ETag of the caller says, nothing has changed"}
-    return {200: page, 304: unchanged}
+def _page(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    page: dict[str, Any] = {"model": model, "description": "Oldest first", "content": _STREAMS}
+    return {200: page, 304: {"description": "As the ETag of the caller says, nothing has changed"}}
 
 
-BARS = _page(BarPage, _BAR, _HEAD)
-CROSS = _page(
-    CrossPage,
-    {"symbol": "AAPL", "asset_class": "stock", **_BAR},
-    {"symbols": ["AAPL", "MSFT"], **{name: _HEAD[name] for name in ("timeframe", "start", "end", "count")}}
-    | {"next_cursor": "AAAAAQDgcvfPdDQA"},
-)
-FEATURES: dict[int | str, dict[str, Any]] = {
-    200: {"model": Features, "content": {"application/json": {"example": _FEATURES}}},
-}
+BARS, CROSS = _page(BarPage), _page(CrossPage)
+FEATURES: dict[int | str, dict[str, Any]] = {200: {"model": Features}}

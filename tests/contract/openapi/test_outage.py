@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import Response
@@ -17,6 +18,9 @@ from schemathesis.core.result import Ok
 
 from tests.contract.openapi.asking import keyed, opened, told
 from tests.servers import Server
+
+# Drawing outside of a test of its own sows the random numbers of others anew
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 
 ONCE = settings(
     max_examples=1,
@@ -32,7 +36,7 @@ KNOWN_FOR = 3.5
 
 def asked(base: str, headers: Mapping[str, str]) -> dict[str, Response]:
     """The answers to one question to each operation, all asked at once."""
-    schema = told(1, ignored_auth=False)
+    schema = told(1, ignored_auth=False, not_a_server_error=False)
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     answers: dict[str, Response] = {}
 
@@ -71,12 +75,11 @@ def others(answers: Mapping[str, Response]) -> dict[str, int]:
 
 def test_an_open_warehouse_is_not_open_without_its_database(server: Server, warehouse: str) -> None:
     with opened(warehouse) as base, cut(server, warehouse, base, {}):
-        just_known = asked(base, {})
         time.sleep(KNOWN_FOR)
-        later = asked(base, {})
+        answers = asked(base, {})
 
-    assert len(later) > 60
-    assert others(just_known) == others(later) == {"health": 200}
+    assert len(answers) > 60
+    assert others(answers) == {"health": 200}
 
 
 def test_no_key_is_called_bad_without_the_database(server: Server, warehouse: str) -> None:
@@ -84,7 +87,7 @@ def test_no_key_is_called_bad_without_the_database(server: Server, warehouse: st
     with opened(warehouse) as base, cut(server, warehouse, base, admin):
         just_known = asked(base, admin)
         time.sleep(KNOWN_FOR)
-        later = [asked(base, headers) for headers in (admin, {}, {"X-API-Key": "bh_unknown"})]
+        later = [asked(base, headers) for headers in (admin, {})]
 
-    assert [others(each) for each in (just_known, *later)] == [{"health": 200}] * 4
+    assert [others(each) for each in (just_known, *later)] == [{"health": 200}] * 3
     assert {answer.headers["retry-after"][0] for name, answer in later[0].items() if name != "health"} == {"5"}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import jsonschema_rs
 import pytest
+import schemathesis
 
 from barhouse.api.app import create
 from barhouse.api.openapi import operations
+from barhouse.api.openapi.examples import HERE
 from barhouse.api.roles import needed
 from barhouse.config import Settings
 
@@ -45,3 +48,33 @@ def test_an_operation_says_who_may_call_it(method: str, path: str, operation: di
     assert ({401, 429, 503} <= statuses) == (role is not None)
     assert ({408, 413} <= statuses) == (method != "GET")
     assert (f"Takes the role `{role}`." in operation["description"]) == (role is not None)
+
+
+def examples() -> list[Any]:
+    """Every example of an answer, with the schema that it is one of."""
+    return [
+        pytest.param(content["schema"], content["example"], id=f"{operation['operationId']}-{status}")
+        for _, _, operation in EVERY
+        for status, answer in operation["responses"].items()
+        for media_type, content in answer.get("content", {}).items()
+        if media_type == "application/json"
+    ]
+
+
+@pytest.mark.parametrize(("schema", "example"), examples())
+def test_every_answer_is_shown_by_an_example_that_fits(schema: dict[str, Any], example: object) -> None:
+    drawn = {**schema, "components": TOLD["components"]}
+
+    flaws = [flaw.message for flaw in jsonschema_rs.Draft202012Validator(drawn).iter_errors(example)]
+
+    assert flaws == []
+
+
+def test_every_file_of_an_example_is_shown() -> None:
+    names = {operation["operationId"] for _, _, operation in EVERY}
+
+    assert {file.name.removesuffix(".json") for file in HERE.iterdir()} <= names
+
+
+def test_the_document_is_an_openapi() -> None:
+    schemathesis.openapi.from_dict(TOLD).validate()
