@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 NUMBERS = itertools.count(1)
 
 
-async def ask(host: str, port: int, target: str, until: float) -> list[float]:
+async def ask(host: str, port: int, target: str, until: float, key: str) -> list[float]:
     """The seconds that each answer took on one connection."""
     reader, writer = await asyncio.open_connection(host, port)
-    request = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n"
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\n{f'X-API-Key: {key}' if key else 'X: '}\r\n\r\n"
     took = []
     while (start := time.perf_counter()) < until:
         writer.write(request.replace("{n}", f"{next(NUMBERS):06}").encode())
@@ -31,13 +31,13 @@ async def ask(host: str, port: int, target: str, until: float) -> list[float]:
     return took
 
 
-async def load(url: str, connections: int, seconds: float) -> dict[str, float]:
+async def load(url: str, connections: int, seconds: float, key: str = "") -> dict[str, float]:
     """Requests a second, and the milliseconds that half and 99 of 100 stayed under."""
     parts = urlsplit(url)
     assert parts.hostname and parts.port
     start = time.perf_counter()
     asking = [
-        ask(parts.hostname, parts.port, f"{parts.path}?{parts.query}", start + seconds) for _ in range(connections)
+        ask(parts.hostname, parts.port, f"{parts.path}?{parts.query}", start + seconds, key) for _ in range(connections)
     ]
     took = sorted(each for answers in await asyncio.gather(*asking) for each in answers)
     elapsed = time.perf_counter() - start
@@ -46,4 +46,4 @@ async def load(url: str, connections: int, seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(load(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))))
+    print(json.dumps(asyncio.run(load(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *sys.argv[4:]))))

@@ -148,13 +148,14 @@ def serving(db: Database, factory: str) -> Iterator[str]:
     with subprocess.Popen([*command, "--log-level", "warning"], env=os.environ | {"DATABASE_URL": db.url}) as server:
         try:
             address = f"http://127.0.0.1:{port}"
-            _until_it_answers(address)
+            until_it_answers(address)
             yield address
         finally:
             server.terminate()
 
 
-def _until_it_answers(address: str) -> None:
+def until_it_answers(address: str) -> None:
+    """Wait for a server that was started."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
