@@ -159,7 +159,7 @@ def test_duplicates_are_previewed_cleaned_and_brought_back(db: Database, visitor
     assert "2 bars taken out of 1 slots" in cleaned.text
     row = log.tables["cleanups"][1]
     assert (row[1], row[3], row[6]) == ("2012-01-03 00:00", "2", "cleaned")
-    assert row[5].endswith("by anyone")
+    assert row[5].endswith("by api:anyone")
     assert "401.00, 402.00 went, 411.23 stayed" in row[4]
     assert "1 undone" in undone.text
     assert "was undone already" in again.text

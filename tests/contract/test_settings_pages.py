@@ -84,7 +84,7 @@ def test_twenty_symbols_are_tracked_at_once_and_their_bars_asked_for(db: Databas
     assert len(tracked(db)) == 40
     assert "BRK.B 1d" in tracked(db)
     [job] = re.findall(r"/dashboard/jobs/([0-9a-f-]{36})", answer.text)
-    assert jobs.job(db, job)["requested_by"] == "anyone"
+    assert jobs.job(db, job)["requested_by"] == "api:anyone"
     assert len(jobs.job(db, job)["tasks"]) == 40
     rows = seen(visitor).tables["symbols"][1:]
     assert [row[1] for row in rows[:3]] == ["AAPL", "BAC", "BRK.B"]
@@ -174,12 +174,12 @@ def test_schedules_are_paused_resumed_and_fired_by_the_callers_name(db: Database
         "retention": "on"
     }
     told = {row[0]: row for row in during.tables["timetable"][1:]}
-    assert told["enrichment"][2].startswith("pausedby desk")
+    assert told["enrichment"][2].startswith("pausedby api:desk")
     assert told["enrichment"][3] == NOTHING
     assert "was paused already" in again.text
     assert after["enrichment"][2] == "on"
-    assert after["backfill"][4].endswith("by desk")
-    assert scheduling.standing(db).named(Name.BACKFILL).fired_by == "desk"  # type: ignore[union-attr]
+    assert after["backfill"][4].endswith("by api:desk")
+    assert scheduling.standing(db).named(Name.BACKFILL).fired_by == "api:desk"  # type: ignore[union-attr]
     sent(visitor, "/schedules/nap/pause", 422)
     sent(visitor, "/schedules/health/eat", 422)
 

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.commands import PLAIN
-from barhouse.cli.options import Class, DataDir, configured
+from barhouse.cli.options import Class, DataDir, configured, me
 from barhouse.cli.tables import listing, shown
 from barhouse.flow import cleanup
 from barhouse.flow.warehouse import opened
@@ -47,7 +47,7 @@ def clean(
     """
     console = Console()
     with opened(configured(data_dir)) as db:
-        told = cleanup.cleanup_duplicate_records(db, symbols or None, timeframe, dry_run, asset)
+        told = cleanup.cleanup_duplicate_records(db, symbols or None, timeframe, dry_run, asset, by=me())
     details = told["cleanup_details"]
     if not details:
         console.print("No slot holds two bars.")
@@ -106,7 +106,7 @@ def undo(
     Example: [bold]barhouse duplicates undo 17[/]
     """
     with opened(configured(data_dir)) as db:
-        told = cleanup.undo_cleanup(db, number)
+        told = cleanup.undo_cleanup(db, number, by=me())
     series = f"{shown(told['symbol'])} {told['timeframe']}"
     back, where = told["records_restored"], f"{series} at {instant(told['candle_time'])}"
     Console().print(f"{back} {'bar is' if back == 1 else 'bars are'} back in the slot of {where}", highlight=False)

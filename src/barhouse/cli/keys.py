@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.commands import PLAIN
-from barhouse.cli.options import DataDir, configured
+from barhouse.cli.options import DataDir, configured, me
 from barhouse.cli.tables import listing
 from barhouse.errors import InvalidParameter
 from barhouse.flow import keys as flow
@@ -53,7 +52,7 @@ def create(
     Example: [bold]barhouse keys create notebook --role read --tier standard --expires 90d[/]
     """
     with opened(configured(data_dir)) as db:
-        _show(flow.create_key(db, name, role=role, tier=tier, expires_at=_end(expires), by=_me()))
+        _show(flow.create_key(db, name, role=role, tier=tier, expires_at=_end(expires), by=me()))
 
 
 @keys.command("list")
@@ -88,7 +87,7 @@ def rotate(
     Example: [bold]barhouse keys rotate notebook --grace 24h[/]
     """
     with opened(configured(data_dir)) as db:
-        _show(flow.rotate_key(db, named, grace=_length("grace", grace), by=_me()))
+        _show(flow.rotate_key(db, named, grace=_length("grace", grace), by=me()))
 
 
 @keys.command()
@@ -98,7 +97,7 @@ def revoke(named: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse keys revoke notebook[/]
     """
     with opened(configured(data_dir)) as db:
-        key = flow.revoke_key(db, named, by=_me())
+        key = flow.revoke_key(db, named, by=me())
     Console().print(f"{key.name} is revoked; [bold]barhouse keys restore {key.id}[/] takes that back")
 
 
@@ -109,7 +108,7 @@ def restore(named: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse keys restore notebook[/]
     """
     with opened(configured(data_dir)) as db:
-        key = flow.restore_key(db, named, by=_me())
+        key = flow.restore_key(db, named, by=me())
     Console().print(f"{key.name} is good again: {key.role}, {key.tier}")
 
 
@@ -120,7 +119,7 @@ def delete(named: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse keys delete notebook[/]
     """
     with opened(configured(data_dir)) as db:
-        key = flow.delete_key(db, named, by=_me())
+        key = flow.delete_key(db, named, by=me())
         last = not flow.any_key(db)
     Console().print(f"{key.name} is deleted")
     if last:
@@ -165,10 +164,6 @@ def _state(key: Key) -> str:
 
 def _moment(at: datetime | None) -> str:
     return "" if at is None else instant(at.astimezone(UTC))[:16]
-
-
-def _me() -> str:
-    return f"cli:{getpass.getuser()}"
 
 
 def _end(text: str | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -59,3 +60,8 @@ def span(start: str | None, end: str | None, timeframe: Timeframe, now: datetime
     """The span that was asked for; open ends are now, and as far back as such bars are usually wanted."""
     until = moment(end) if end else now
     return Span(moment(start) if start else earliest(timeframe, until), until)
+
+
+def me() -> str:
+    """Who works at this shell, as jobs and records name whoever changed something by a command."""
+    return f"cli:{getpass.getuser()}"

@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 from barhouse.cli import plotting
 from barhouse.cli.advice import advice, reason, there
-from barhouse.cli.options import Class, DataDir, asset_class, configured
+from barhouse.cli.options import Class, DataDir, asset_class, configured, me
 from barhouse.cli.tables import listing, shown
 from barhouse.flow.choosing import chosen
 from barhouse.flow.cleanup import undo_cleanup
@@ -210,6 +210,6 @@ def undo(
     Example: [bold]barhouse quality undo 3[/]
     """
     with opened(configured(data_dir)) as db:
-        back = undo_cleanup(db, number)
+        back = undo_cleanup(db, number, by=me())
     told = f"{back['symbol']} {back['timeframe']} {back['candle_time']}: {back['records_restored']} bars are back"
     Console().print(shown(told), highlight=False)

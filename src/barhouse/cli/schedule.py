@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 
 from barhouse.cli.commands import PLAIN
-from barhouse.cli.options import DataDir, configured
+from barhouse.cli.options import DataDir, configured, me
 from barhouse.cli.tables import listing
 from barhouse.flow import scheduling
 from barhouse.flow.warehouse import opened
@@ -47,7 +46,7 @@ def pause(name: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse schedule pause enrichment[/]
     """
     with opened(configured(data_dir)) as db:
-        scheduling.pause(db, name, getpass.getuser())
+        scheduling.pause(db, name, me())
         _show(Console(), scheduling.standing(db))
 
 
@@ -58,7 +57,7 @@ def resume(name: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse schedule resume enrichment[/]
     """
     with opened(configured(data_dir)) as db:
-        scheduling.resume(db, name)
+        scheduling.resume(db, name, by=me())
         _show(Console(), scheduling.standing(db))
 
 
@@ -70,7 +69,7 @@ def run(name: Named, *, data_dir: DataDir = None) -> None:
     """
     settings = configured(data_dir)
     with opened(settings) as db:
-        scheduling.run_now(db, scheduling.timetable(settings), name, by="cli")
+        scheduling.run_now(db, scheduling.timetable(settings), name, by=me())
         stands = scheduling.standing(db)
     _show(Console(), stands)
     if name in scheduling.ERRANDS and not stands.running:

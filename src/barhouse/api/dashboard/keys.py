@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse, Response
 from barhouse.api.dashboard.forms import Form, Sent
 from barhouse.api.dashboard.frame import part, said
 from barhouse.api.dashboard.settings import CHANGED, PATH, shown
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.api.signin import stand_for
 from barhouse.errors import InvalidParameter
 from barhouse.flow import keys
@@ -42,15 +42,13 @@ def _told(db: Database) -> dict[str, Any]:
 
 
 @router.post("")
-def create(request: Request, db: Stored, form: Sent) -> Response:
+def create(request: Request, db: Stored, by: Actor, form: Sent) -> Response:
     """Make a key and show its text, this once; with the first one, an admin's, this browser signs in."""
     is_first = not keys.any_key(db)
     role, tier = _role(form), _tier(form)
     if is_first and role is not Role.ADMIN:
         raise InvalidParameter("The first key closes what is open now: make it an admin's, and the others with it")
-    made = keys.create_key(
-        db, form.needed("name"), role=role, tier=tier, expires_at=form.moment("expires"), by=_by(request)
-    )
+    made = keys.create_key(db, form.needed("name"), role=role, tier=tier, expires_at=form.moment("expires"), by=by)
     answer = _shown_once(request, made, is_first=is_first)
     if is_first and request.state.caller.key_id is None:
         stand_for(request, answer, keys.sign_in(db, made.key.id))
@@ -58,26 +56,24 @@ def create(request: Request, db: Stored, form: Sent) -> Response:
 
 
 @router.post("/{number}/rotate")
-def rotate(request: Request, db: Stored, number: int, form: Sent) -> Response:
+def rotate(request: Request, db: Stored, by: Actor, number: int, form: Sent) -> Response:
     """Change a key over to a new text, shown this once; the old one is good for as long as it is given."""
     told = form.text("grace") or "0"
     if told not in GRACES:
         raise InvalidParameter(f"grace: one of {', '.join(GRACES)} seconds")
-    return _shown_once(request, keys.rotate_key(db, number, grace=timedelta(seconds=int(told)), by=_by(request)))
+    return _shown_once(request, keys.rotate_key(db, number, grace=timedelta(seconds=int(told)), by=by))
 
 
 @router.post("/{number}/{action}")
-def change(request: Request, db: Stored, number: int, action: Literal["revoke", "restore", "delete"]) -> HTMLResponse:
+def change(
+    request: Request, db: Stored, by: Actor, number: int, action: Literal["revoke", "restore", "delete"]
+) -> HTMLResponse:
     """Revoke, restore or delete a key."""
     do = {"revoke": keys.revoke_key, "restore": keys.restore_key, "delete": keys.delete_key}[action]
-    key = do(db, number, by=_by(request))
+    key = do(db, number, by=by)
     request.app.state.door.forget()
     words = {"revoke": "opens nothing any more", "restore": "opens again what it did", "delete": "is deleted"}[action]
     return said(request, f"The key {key.name} {words}", events=CHANGED)
-
-
-def _by(request: Request) -> str:
-    return f"api:{request.state.caller.name}"
 
 
 def _role(form: Form) -> Role:

@@ -13,7 +13,7 @@ from barhouse import checks
 from barhouse.api.dashboard.forms import Form, Sent
 from barhouse.api.dashboard.frame import link, part, said
 from barhouse.api.dashboard.quality import CHANGED, PAGE, PATH, Asked, choice, listed, place, shown
-from barhouse.api.deps import Stored
+from barhouse.api.deps import Actor, Stored
 from barhouse.errors import AmbiguousSymbol, Conflict, InvalidParameter, RequestError, UnknownSymbol
 from barhouse.flow import cleanup, quarantine, rewritten
 from barhouse.flow.preview import preview
@@ -66,19 +66,18 @@ def previewed(request: Request, db: Stored, asked: Annotated[Asked, Query()]) ->
 
 
 @router.post("/duplicates/clean")
-def clean(request: Request, db: Stored, form: Sent) -> HTMLResponse:
+def clean(request: Request, db: Stored, by: Actor, form: Sent) -> HTMLResponse:
     """Clean the slots that the preview showed."""
     where = [form.text(name) for name in ("symbol", "timeframe", "asset_class")]
-    told = cleanup.cleanup_duplicate_records(db, where[0], where[1], asset_class=where[2], by=request.state.caller.name)
+    told = cleanup.cleanup_duplicate_records(db, where[0], where[1], asset_class=where[2], by=by)
     slots, removed = told["total_duplicates_found"], told["total_records_removed"]
     words = f"{removed} bars taken out of {slots} slots; that can be undone"
     return said(request, words, events=CHANGED)
 
 
 @router.post("/duplicates/undo")
-def undo(request: Request, db: Stored, form: Sent) -> HTMLResponse:
+def undo(request: Request, db: Stored, by: Actor, form: Sent) -> HTMLResponse:
     """Bring back what cleanups of one or several slots took out."""
-    by = request.state.caller.name
     return _each(request, form, lambda number: cleanup.undo_cleanup(db, number, by=by), "undone")
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from barhouse.alerts import RULES, channels
 from barhouse.api.dashboard.forms import Form, Sent
 from barhouse.api.dashboard.frame import is_swapped, link, page, part, said
-from barhouse.api.deps import Configured, Stored
+from barhouse.api.deps import Actor, Configured, Stored
 from barhouse.config import Settings, origins
 from barhouse.config.loading import doubts
 from barhouse.errors import InvalidParameter, SettingsError
@@ -99,10 +99,9 @@ def symbols(request: Request, db: Stored, asked: Annotated[Asked, Query()]) -> R
 
 
 @router.post("/symbols")
-def track(request: Request, db: Stored, settings: Configured, form: Sent) -> Response:
+def track(request: Request, db: Stored, settings: Configured, by: Actor, form: Sent) -> Response:
     """Keep symbols up to date from now on, many at once; says of which nobody has bars, or not from the start."""
-    now, by = datetime.now(UTC), request.state.caller.name
-    wanted = _symbols(form)
+    now, wanted = datetime.now(UTC), _symbols(form)
     frames = Timeframe.several(form.several("timeframes") or ["1d"])
     asset = None if (told := form.text("asset_class")) is None else AssetClass.of(told)
     exchange, since = form.text("exchange"), form.moment("since")
@@ -143,10 +142,10 @@ def _doubtful(promises: Sequence[Promise]) -> dict[str, Any]:
 
 
 @router.post("/symbols/change")
-def change(request: Request, db: Stored, form: Sent) -> HTMLResponse:
+def change(request: Request, db: Stored, by: Actor, form: Sent) -> HTMLResponse:
     """Put symbols away or bring them back, track timeframes of them or no more, set from when on; many at once."""
     chosen = management.numbered(db, form.numbers("id"))
-    words = _changed(db, chosen, form, request.state.caller.name)
+    words = _changed(db, chosen, form, by)
     return said(request, f"{_counted(chosen)}: {words}", events=CHANGED)
 
 
@@ -190,10 +189,9 @@ def schedules(request: Request, db: Stored) -> Response:
 
 @router.post("/schedules/{name}/{action}")
 def hold(
-    request: Request, db: Stored, settings: Configured, name: Name, action: Literal["pause", "resume", "run"]
+    request: Request, db: Stored, settings: Configured, by: Actor, name: Name, action: Literal["pause", "resume", "run"]
 ) -> HTMLResponse:
     """Pause a schedule, let it go on, or fire it out of its turn."""
-    by = request.state.caller.name
     match action:
         case "pause":
             paused = scheduling.pause(db, name, by)
