@@ -4,9 +4,10 @@ BIN := .venv/bin
 LOCKED := pyproject.toml uv.lock requirements.lock requirements-dev.lock scripts/venv.sh
 
 CHAOS := 100
+FUZZ := 200
 SEED := 1
 
-.PHONY: help venv demo up test chaos check lint bench lock clean
+.PHONY: help venv demo up test fuzz chaos check lint bench lock clean
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +23,9 @@ up: .venv/.ready ## Run Barhouse with real vendors
 test: lint ## Everything that must hold: the checks, then all tests (ARGS=… goes to pytest)
 	@sh scripts/chromium.sh install
 	$(BIN)/pytest -n 2 $(ARGS)
+
+fuzz: .venv/.ready-dev ## Random questions to the whole API, FUZZ=200 of them to each operation
+	FUZZ=$(FUZZ) $(BIN)/pytest -n 2 tests/contract/openapi $(ARGS)
 
 chaos: .venv/.ready-dev ## Random blows to a running system, CHAOS=100 of them from SEED=1 on
 	$(BIN)/python -m tests.chaos $(CHAOS) $(SEED)

@@ -20,7 +20,7 @@ from barhouse.flow import keys
 from barhouse.store.keys import Role, Tier
 from barhouse.store.postgres import Database
 
-EXAMPLES = int(os.environ.get("BARHOUSE_FUZZ", "3"))
+EXAMPLES = int(os.environ.get("FUZZ", "3"))
 """Random questions to each operation, beside those that its schema suggests; `make fuzz` asks more."""
 
 ENDLESS = ("stream", "events_job_events", "events_backfill_events")
