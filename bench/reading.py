@@ -159,7 +159,7 @@ def until_it_answers(address: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            httpx.get(f"{address}/openapi.json")
+            httpx.get(f"{address}/health", timeout=60)
         except httpx.TransportError:
             if time.monotonic() > deadline:
                 raise

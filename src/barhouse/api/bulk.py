@@ -30,11 +30,15 @@ def _written(frame: pl.DataFrame) -> pl.DataFrame:
 
 def ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The same pages, each next one being read while one is written and sent."""
-    with ThreadPoolExecutor(1) as reader:
+    reader = ThreadPoolExecutor(1)
+    try:
         coming = reader.submit(next, pages, None)
         while (page := coming.result()) is not None:
             coming = reader.submit(next, pages, None)
             yield page
+    finally:
+        # A client that leaves ends this on the event loop, which waits for no page that is still being read
+        reader.shutdown(wait=False, cancel_futures=True)
 
 
 def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
