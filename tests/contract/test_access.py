@@ -98,6 +98,9 @@ def test_every_route_has_its_role() -> None:
 def test_the_walk_finds_the_routes() -> None:
     assert len(EVERY) > 50
     assert {("GET", SYMBOLS), ("POST", KEYS), ("DELETE", f"{KEYS}/1"), ("GET", "/static"), ("GET", "/")} <= set(EVERY)
+    assert {("GET", "/dashboard"), ("POST", "/dashboard/settings/keys/1/rotate"), ("POST", "/dashboard/jobs")} <= set(
+        EVERY
+    )
 
 
 def test_what_the_contract_says_of_roles() -> None:
@@ -113,6 +116,9 @@ def test_what_the_contract_says_of_roles() -> None:
     assert {needed(method, PAUSE) for method in ("GET", "POST")} == {"operate"}
     assert needed("POST", "/api/v1/enrichment/trigger") == "operate"
     assert {needed(method, path) for method, path in EVERY if path.startswith((KEYS, "/api/v1/backfill"))} == {"admin"}
+    pages = [(path, needed(method, path)) for method, path in EVERY if (method, path[:10]) == ("POST", "/dashboard")]
+    assert {role for path, role in pages if path.startswith("/dashboard/settings")} == {"admin"}
+    assert {role for path, role in pages if not path.startswith("/dashboard/settings")} == {"operate"}
     changing = [needed(method, path) for method, path in EVERY if method not in ("GET", "HEAD", "OPTIONS")]
     assert "read" not in changing
 
