@@ -51,7 +51,7 @@ GOOD = ("2xx", "3xx", "401", "403", "404", "409", "429", "5xx")
 
 
 def told(examples: int, *, without: tuple[str, ...] = (), thorough: bool = False, **checks: bool) -> BaseSchema:
-    """The OpenAPI, to be asked `examples` random questions an operation: the same ones each time, unless more are wanted.
+    """The OpenAPI, to be asked `examples` random questions an operation: the same ones each time but for `make fuzz`.
 
     `thorough` adds what its schemas suggest: each bound, each parameter left out, each method that there is not.
     `checks` turns single checks off.
