@@ -191,11 +191,11 @@ def pause(db: Database, name: Name, by: str) -> list[str]:
         return schedules.pause(connection, _together(name), by)
 
 
-def resume(db: Database, name: Name, *, by: str = "") -> list[str]:
+def resume(db: Database, name: Name, *, by: str | None = None) -> list[str]:
     """Let a schedule go on; with `enrichment` all that enrich. Those that were paused."""
     with db.transaction() as connection:
         resumed = schedules.resume(connection, _together(name))
-    log.info("schedules_resumed", schedules=resumed, by=by or None)
+    log.info("schedules_resumed", schedules=resumed, by=by)
     return resumed
 
 
