@@ -54,7 +54,7 @@ FROM bar JOIN instrument i ON i.id = bar.instrument
 WHERE i.symbol = ANY ($1::text[]) AND bar.timeframe = 7 AND NOT bar.forming
 ORDER BY bar.instrument, bar.time
 """
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 @figure

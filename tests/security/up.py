@@ -131,7 +131,7 @@ def up(url: str, folder: Path, *, patience: float = 20.0, **settings: object) ->
 
 
 def _wait(started: Up) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while time.monotonic() < end:
         try:
             httpx.get(f"{started.address}/ready", trust_env=False)

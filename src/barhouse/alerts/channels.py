@@ -149,6 +149,8 @@ def _channel(number: int, address: str, secret: SecretStr | None, *, private_net
     service = _service(address)
     if service is None:
         raise SettingsError(f"BARHOUSE_ALERT_URLS: apprise knows no service of the form of address {number}")
+    # A service in the open network could send it on into a private one
+    service.redirects = private_networks
     return Notifier(f"{address.split(':')[0].lower()}-{digest}", service, private_networks)
 
 
