@@ -33,8 +33,22 @@ from tests.servers import Server
 
 WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
-DASHBOARD = ["/dashboard", "/dashboard/symbols", "/dashboard/symbols/DAYAE", "/dashboard/symbols/COINAB?timeframe=1h"]
-"""Pages of the system that runs for all tests."""
+QUALITY = ["", "/duplicates", "/quarantine", "/corrections", "/scores"]
+SETTINGS = ["", "/schedules", "/alerts"]
+RULED = ["/dashboard/settings/keys", "/dashboard/settings/configuration"]
+"""Pages for admins."""
+DASHBOARD = [
+    "/dashboard",
+    "/dashboard/jobs",
+    "/dashboard/symbols",
+    "/dashboard/symbols/DAYAE",
+    "/dashboard/symbols/COINAB?timeframe=1h",
+    "/dashboard/coverage",
+    "/dashboard/coverage/DAYAE",
+    *(f"/dashboard/quality{tab}" for tab in QUALITY),
+    *(f"/dashboard/settings{tab}" for tab in SETTINGS),
+]
+"""Pages for everybody, of the system that runs for all tests."""
 PATIENCE = 15_000
 """Milliseconds that an expectation or action gets on a busy machine."""
 

@@ -80,8 +80,9 @@ def running(server: Server, shelf: Path, folder: Path, *tracked: Series) -> Iter
 def _environment(system: System) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.upper().startswith(("BARHOUSE_", "DATAB"))}
     places = {f"BARHOUSE_{name}_URL": system.vendors for name in ("POLYGON", "YAHOO", "BINANCE")}
+    once = {f"BARHOUSE_VENDORS__{name}__ATTEMPTS": "1" for name in ("POLYGON", "YAHOO", "BINANCE")}
     polygon = {"POLYGON_API_KEY": "k", "BARHOUSE_POLYGON_CALLS_PER_MINUTE": "0", "BARHOUSE_BINANCE_FUTURES_URL": ""}
-    return clean | places | polygon | {"DATABASE_URL": system.database_url}
+    return clean | places | once | polygon | {"DATABASE_URL": system.database_url}
 
 
 def _answers(system: System) -> bool:
