@@ -80,7 +80,7 @@ def test_anomalies_are_shown_with_their_evidence_and_the_way_to_their_place(db: 
     assert "missing bars2" in rows[2][5]
     links = [told["href"] or "" for told in page.named("a") if "/symbols/AAPL" in (told["href"] or "")]
     assert links == [
-        "/dashboard/symbols/AAPL?timeframe=1d&asset_class=stock&from=2024-01-05&to=2024-05-05",
+        "/dashboard/symbols/AAPL?timeframe=1d&asset_class=stock&at=2024-03-05T00%3A00%3A00Z",
     ]
 
 

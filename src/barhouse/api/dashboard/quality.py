@@ -18,7 +18,7 @@ from barhouse.api.numbered import behind
 from barhouse.checks import GOOD_ENOUGH
 from barhouse.errors import AmbiguousSymbol, UnknownSymbol
 from barhouse.flow import instruments, quality
-from barhouse.model import AssetClass, Timeframe
+from barhouse.model import AssetClass, Timeframe, instant
 from barhouse.store.anomalies import Status, Wanted
 from barhouse.store.postgres import Database
 from barhouse.store.quality import LATELY, Scored
@@ -26,9 +26,6 @@ from barhouse.store.quality import LATELY, Scored
 PATH = "/dashboard/quality"
 PAGE = 50
 """Rows in a page of a list."""
-
-AROUND = 60
-"""Bars on either side of what is wrong that its chart shows."""
 
 TYPES = ("gap", "outlier", "duplicate", "stale", "failed_check", "real_move", "no_trade")
 SEVERITIES = ("critical", "high", "medium", "low")
@@ -169,22 +166,8 @@ def place(row: Mapping[str, Any]) -> str:
     """The way to the bars about what is wrong, on the page of the symbol."""
     told = {"timeframe": row["timeframe"], "asset_class": row["asset_class"]}
     path = f"/dashboard/symbols/{quote(row['symbol'], safe='')}"
-    if (at := row["data_point_time"]) is None:
-        return link(path, **told)
-    width = Timeframe.of(row["timeframe"]).duration
-    around = max(AROUND * width, timedelta(days=4))
-    last = _last(row.get("evidence"), at)
-    return link(path, **told, **{"from": (at - around).date(), "to": min(last + around, _tomorrow()).date()})
-
-
-def _last(evidence: object, otherwise: datetime) -> datetime:
-    """Where what is wrong ends, as its evidence has it."""
-    last = evidence.get("last") if isinstance(evidence, dict) else None
-    return datetime.fromisoformat(last) if isinstance(last, str) else otherwise
-
-
-def _tomorrow() -> datetime:
-    return datetime.now(UTC) + timedelta(days=1)
+    at = row["data_point_time"]
+    return link(path, **told, at=None if at is None else instant(at))
 
 
 def _by_type(counts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

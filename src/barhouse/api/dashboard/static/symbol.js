@@ -257,4 +257,8 @@ watch(() => {
   paint();
   if (slots.length) draw();
 });
-begin();
+begin().then(() => {
+  // A link from elsewhere names the bar that it is about
+  const named = Date.parse(new URLSearchParams(location.search).get("at") ?? "") / 1000;
+  if (named && slots.length) goTo(named);
+});
