@@ -32,7 +32,6 @@ HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {"description": "What the answer is known by: send it as If-None-Match.", "schema": _TEXT},
     "WWW-Authenticate": {"description": "How to show a key.", "required": True, "schema": _TEXT},
     "X-Barhouse-Error": {"description": "The class of the error: UnknownSymbol, Conflict, …", "schema": _TEXT},
-    "Allow": {"description": "The methods that there are.", "schema": _TEXT},
 }
 
 _FRAMEWORKS = {"HTTPValidationError", "ValidationError"}

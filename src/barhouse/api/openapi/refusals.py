@@ -61,7 +61,7 @@ NUMBERS = {"quarantine_rejudge", "quarantine_release", "quarantine_reject"}
 WELCOMING = {"enrichment_status", "enrichment_job_status", "admin_symbols_create"}
 """Operations that know something to say of what nobody keeps."""
 
-VENDORS = {"polygon": (400, 403, 404), "binance": (400,), "yahoo": (400, 404)}
+VENDORS = {"polygon": (400,), "binance": (400,), "yahoo": (400, 404)}
 """What vendors refuse by themselves."""
 
 
