@@ -57,14 +57,3 @@ def test_an_answer_of_any_length_takes_no_more_memory_than_a_short_one(barhouse:
 
     assert long > 20 * short
     assert many < max(few, 0) + 40, f"{long / 1e6:.0f} MB were sent"
-
-
-def test_nothing_is_left_of_many_answers(barhouse: Up) -> None:
-    for _ in range(3):
-        taken(barhouse, "ndjson", BARS // 4, "zstd")
-    before = barhouse.memory
-
-    for _ in range(8):
-        taken(barhouse, "ndjson", BARS // 4, "zstd")
-
-    assert barhouse.memory - before < 25

@@ -19,4 +19,4 @@ def test_mixed_traffic_meets_no_error_and_leaves_nothing(barhouse: Up) -> None:
 
     assert told["failures"] == []
     assert set(told["statuses"]) == {"200"}
-    assert told["statuses"]["200"] > 50
+    assert told["statuses"]["200"] > 10

