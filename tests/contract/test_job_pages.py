@@ -82,6 +82,15 @@ def test_jobs_are_listed_newest_first_with_how_they_stand(service: DatabaseServi
     assert rows[2][4:9] == ["100 %", "2", "1", "0", "500"]
 
 
+def test_a_job_that_goes_on_is_counted_anew_each_time(service: DatabaseService, api: TestClient) -> None:
+    job = begun(service, "AAPL")
+    before = seen(api, PATH).tables["jobs"]
+    ended(service, job)
+    after, again = seen(api, PATH).tables["jobs"], seen(api, PATH).tables["jobs"]
+
+    assert [rows[1][3] for rows in (before, after, again)] == ["queued", "completed", "completed"]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from barhouse.flow import jobs
 from barhouse.flow.jobs import Job
@@ -17,13 +18,29 @@ Event = dict[str, Any]
 """What happened in a job, as `store.outcomes.log` tells it."""
 
 
+REMEMBERED = 500
+"""So many jobs that are through are not counted again: nothing of them changes any more, and a nightly one has
+thousands of series."""
+
+_through: WeakKeyDictionary[Database, dict[str, Job]] = WeakKeyDictionary()
+
+
 def page(db: Database, wanted: Wanted, limit: int) -> tuple[list[Job], datetime | None]:
     """How jobs stand, newest first, without their tasks; and before when there are more, None where none are."""
     with db.connection() as connection:
         found = outcomes.page(connection, wanted, limit + 1)
-    told = jobs.standings(db, found)
+    told = _standings(db, found)
     shown = [told[each] for each in found[:limit] if each in told]
     return shown, shown[-1]["created_at"] if len(found) > limit and shown else None
+
+
+def _standings(db: Database, job_ids: Sequence[str]) -> dict[str, Job]:
+    known = _through.get(db, {})
+    told = jobs.standings(db, [each for each in job_ids if each not in known])
+    every = {each: known[each] for each in job_ids if each in known} | told
+    ended = known | {each: job for each, job in told.items() if job["completed_at"]}
+    _through[db] = dict(list(ended.items())[-REMEMBERED:])
+    return every
 
 
 def happened(

@@ -75,13 +75,18 @@ ORDER BY waits, place;
 -- name: page
 -- Jobs from the newest on, or before an instant, by what they are, how they stand, whom they have, who asked.
 SELECT j.job_id::text
-FROM job_state j
+FROM job j
 WHERE (%(kind)s::text IS NULL OR j.kind = %(kind)s)
   AND (%(by)s::text IS NULL OR strpos(lower(j.requested_by), lower(%(by)s)) > 0)
   AND (%(symbol)s::text IS NULL
        OR EXISTS (SELECT FROM job_task t WHERE t.job_id = j.job_id AND t.symbol = %(symbol)s))
   AND (%(before)s::timestamptz IS NULL OR j.created_at < %(before)s)
-  AND (%(statuses)s::text[] IS NULL OR j.status = ANY (%(statuses)s))
+  -- Whether anything of a job goes on is known without counting the series of all
+  AND (NOT coalesce(%(statuses)s::text[] <@ '{queued,in_progress}', false)
+       OR j.job_id IN (SELECT t.job_id FROM backfill_state_persistent e JOIN job_task t USING (execution_id)
+                       WHERE e.status IN ('pending', 'in_progress')))
+  AND (%(statuses)s::text[] IS NULL
+       OR (SELECT s.status FROM job_state s WHERE s.job_id = j.job_id) = ANY (%(statuses)s))
 ORDER BY j.created_at DESC, j.job_id
 LIMIT %(limit)s;
 
