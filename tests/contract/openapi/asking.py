@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
+import orjson
 import psycopg
 import schemathesis
 from pydantic import SecretStr
@@ -50,6 +52,12 @@ GOOD = ("2xx", "3xx", "401", "403", "404", "409", "429", "5xx")
 """How a question that the schema allows may be answered; any 5xx but 503 is a failure elsewhere."""
 
 
+@cache
+def drawn() -> bytes:
+    """The OpenAPI itself."""
+    return orjson.dumps(create(Settings()).openapi())
+
+
 def told(examples: int, *, without: tuple[str, ...] = (), thorough: bool = False, **checks: bool) -> BaseSchema:
     """The OpenAPI, to be asked `examples` random questions an operation: the same ones each time but for `make fuzz`.
 
@@ -73,7 +81,7 @@ def told(examples: int, *, without: tuple[str, ...] = (), thorough: bool = False
             for name, (status, _) in REFUSED.items()
         ],
     }
-    schema = schemathesis.openapi.from_dict(create(Settings()).openapi(), config=SchemathesisConfig.from_dict(config))
+    schema = schemathesis.openapi.from_dict(orjson.loads(drawn()), config=SchemathesisConfig.from_dict(config))
     return schema.exclude(operation_id=[*ENDLESS, *without])
 
 

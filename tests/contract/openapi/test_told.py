@@ -6,16 +6,16 @@ import re
 from typing import Any
 
 import jsonschema_rs
+import orjson
 import pytest
 import schemathesis
 
-from barhouse.api.app import create
 from barhouse.api.openapi import operations
 from barhouse.api.openapi.examples import HERE
 from barhouse.api.roles import needed
-from barhouse.config import Settings
+from tests.contract.openapi.asking import drawn
 
-TOLD = create(Settings()).openapi()
+TOLD = orjson.loads(drawn())
 EVERY = [(f"{method.upper()} {path}", path, operation) for path, method, operation in operations(TOLD)]
 
 
