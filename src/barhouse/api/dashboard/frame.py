@@ -228,4 +228,4 @@ pages.filters |= {
     "number": written,
     "points": sparkline,
 }
-pages.globals |= {"asset": asset, "link": link, "escape": escape}
+pages.globals |= {"asset": asset, "link": link}
