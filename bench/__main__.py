@@ -30,6 +30,7 @@ SUBJECTS = (
     "health",
     "backups",
     "jobs",
+    "dashboard",
     "faces",
 )
 RESULTS = Path(__file__).parent / "results.json"
