@@ -90,10 +90,12 @@ def test_what_is_not_kept_up_to_date_is_never_late(db: Database) -> None:
     kept(db, "AAPL", AssetClass.STOCK, Timeframe.D1, "2026-11-20Z")
     with db.connection() as connection:
         connection.execute(BAR, ["AAPL", "stock", "1w", "2020-01-06Z"])
+        connection.execute(BAR, ["OLD", "stock", "1d", "2020-01-06Z"])
 
-    assert [(each.timeframe, each.freshness) for each in aged(db, MONDAY)] == [
-        ("1d", Freshness.FRESH),
-        ("1w", Freshness.IDLE),
+    assert [(each.instrument.symbol, each.timeframe, each.freshness) for each in aged(db, MONDAY)] == [
+        ("AAPL", "1d", Freshness.FRESH),
+        ("AAPL", "1w", Freshness.IDLE),
+        ("OLD", "1d", Freshness.IDLE),
     ]
 
 

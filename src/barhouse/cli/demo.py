@@ -28,6 +28,7 @@ from barhouse.cli.options import DataDir, configured
 from barhouse.cli.serving import address, admission, listening, serve
 from barhouse.cli.tables import listing
 from barhouse.config import Settings
+from barhouse.flow import management
 from barhouse.flow.backfill import Outcome
 from barhouse.flow.causes import EVERYTHING, Look
 from barhouse.flow.choosing import chosen
@@ -36,6 +37,7 @@ from barhouse.flow.track import track
 from barhouse.flow.vendors import vendors
 from barhouse.flow.warehouse import opened
 from barhouse.model import EARLIEST, Instrument, Span, Timeframe
+from barhouse.scheduler.engine import running
 from barhouse.store import instruments
 from barhouse.store.postgres import Database
 
@@ -67,7 +69,8 @@ def demo(
     with _vendors(faults) as started, opened(settings) as db:
         address = started()
         console.print(f"Warehouse ready in {time.monotonic() - began:.1f} s", style="dim", highlight=False)
-        outcomes = _bring(db, pointed_at(settings, address), console)
+        at_hand = pointed_at(settings, address)
+        outcomes = _bring(db, at_hand, console)
         console.print(_asked(address, outcomes), style="dim", highlight=False)
         if faults:
             console.print(_befell(address), style="dim", highlight=False)
@@ -77,7 +80,7 @@ def demo(
         verdict = judged(db, chosen(db), looks, data_dir=where, program=_program())
         console.print(verdict, highlight=False, soft_wrap=True)
         if not once:
-            _serve(settings, port, console, admission(db, settings))
+            _serve(db, at_hand, port, console)
 
 
 @contextmanager
@@ -103,9 +106,11 @@ def pointed_at(settings: Settings, vendors: str) -> Settings:
 
 
 def _bring(db: Database, settings: Settings, console: Console) -> list[Outcome]:
-    """Backfill every packaged series over all its history."""
+    """Backfill every packaged series over all its history; it ended years ago, so nothing more is waited for."""
     wanted = [packaged(db, instrument) for instrument in sample().instruments()]
-    return bring(db, vendors(db, settings), wanted, console, concurrency=settings.max_concurrent_symbols)
+    outcomes = bring(db, vendors(db, settings), wanted, console, concurrency=settings.max_concurrent_symbols)
+    management.drop(db, [each.series.instrument for each in wanted], [Timeframe.D1])
+    return outcomes
 
 
 def packaged(db: Database, instrument: Instrument) -> Wanted:
@@ -161,15 +166,18 @@ def _summary(db: Database, outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def _serve(settings: Settings, port: int, console: Console, who: str) -> None:
-    """The API and the dashboard, until Ctrl-C."""
+def _serve(db: Database, settings: Settings, port: int, console: Console) -> None:
+    """The API and the dashboard, with all that works behind them, until Ctrl-C."""
     with listening(settings.host, range(port, min(port + PORTS, 65536))) as listener:
         console.print(f"\nDashboard: [bold underline]{address(listener)}[/]   (Ctrl-C ends it)", highlight=False)
-        console.print(f"{who}\n", highlight=False, soft_wrap=True)
+        console.print(f"{admission(db, settings)}\n", highlight=False, soft_wrap=True)
         console.print("Try next, in another terminal:", style="dim")
         for line in _next(address(listener), settings.data_dir):
             console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
-        serve(create(settings), listener)
+        app = create(settings)
+        app.state.is_scheduling = True
+        with running(db, settings):
+            serve(app, listener)
 
 
 def _next(where: str, data_dir: Path) -> tuple[str, str, str]:

@@ -107,7 +107,7 @@ def _aged(
 
 
 def _freshness(row: Kept, overdue: float, strange: Collection[str]) -> Freshness:
-    if not row.counts:
+    if not row.tracked:
         return Freshness.IDLE
     if row.error is not None:
         return Freshness.FAILED

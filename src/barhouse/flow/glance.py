@@ -150,7 +150,8 @@ def _of_queue(queue: Queue, workers: int, at: datetime) -> Iterator[Reason]:
 
 
 def _of_anomalies(wrong: Sequence[Mapping[str, Any]]) -> Iterator[Reason]:
-    if critical := sum(each["count"] for each in wrong if each["severity"] == "critical"):
+    told = (each for each in wrong if each["anomaly_type"] != "stale")  # lateness has reasons of its own
+    if critical := sum(each["count"] for each in told if each["severity"] == "critical"):
         yield Reason("warning", f"{critical:,} critical anomalies are open", "quality")
 
 

@@ -63,6 +63,7 @@ class Kept(NamedTuple):
     instrument: int
     exchange: str
     timeframe: Timeframe
+    tracked: bool
     counts: bool
     newest: datetime | None
     error: str | None

@@ -15,8 +15,8 @@ SET backfill_job_id = excluded.backfill_job_id, status = excluded.status, error_
 
 -- name: series
 -- The series of some instruments, their newest bars, why their last run failed; tracked ones count, or all if none is.
-SELECT i.id, i.exchange, t.name, s.tracked OR NOT bool_or(s.tracked) OVER (PARTITION BY i.id) AS counts, newest.time,
-       ended.error, newest.delay
+SELECT i.id, i.exchange, t.name, s.tracked, s.tracked OR NOT bool_or(s.tracked) OVER (PARTITION BY i.id) AS counts,
+       newest.time, ended.error, newest.delay
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
