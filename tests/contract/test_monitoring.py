@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from barhouse.alerts import channels
-from barhouse.api.monitoring import ALERTS, HEALTH, Alerts, HealthAnswer
 from barhouse.flow.alerting import deliver
 from barhouse.flow.health import health_run
 from barhouse.store.postgres import Database
@@ -44,11 +43,6 @@ def test_alerts_are_served_with_who_was_told(db: Database) -> None:
     [alert] = told["alerts"]
     assert (alert["status"], alert["subjects"]) == ("delivered", ["AAPL stock"])
     assert [(each["status"], each["attempts"]) for each in alert["deliveries"]] == [("delivered", 1)]
-
-
-def test_the_examples_are_answers() -> None:
-    assert HealthAnswer.model_validate(HEALTH).model_dump(mode="json") == HEALTH
-    assert Alerts.model_validate(ALERTS).model_dump(mode="json") == ALERTS
 
 
 def test_nobody_is_told_where_nobody_is_named() -> None:

@@ -9,7 +9,6 @@ from hashlib import sha256
 import pytest
 from pydantic import SecretStr
 
-from barhouse.api.resilience import EXAMPLE, Resilience
 from barhouse.config import Settings
 from barhouse.errors import CircuitOpen, SourceUnavailable
 from barhouse.flow.vendors import Shared
@@ -55,7 +54,3 @@ def test_an_ill_vendor_is_seen_with_its_quota_and_its_refusals(db: Database) -> 
     assert polygon.total_requests == host.calls == 6
     assert (quota["rate_limited_count"], polygon.rate_limited_count) == (1, 1)
     assert quota["rate_limited_share"] == 0.1667
-
-
-def test_the_example_is_an_answer() -> None:
-    assert Resilience.model_validate(EXAMPLE).model_dump(mode="json") == EXAMPLE
