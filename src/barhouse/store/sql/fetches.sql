@@ -16,12 +16,16 @@ VALUES (%(id)s, %(symbol)s, %(asset_class)s, %(timeframe)s, %(source)s, %(start)
 
 -- name: by_source
 -- How each source fared since an instant: how many fetches, how many failed, how long answers took, the latest error.
-SELECT source, count(*) AS fetches, count(*) FILTER (WHERE NOT success) AS failed, sum(records_fetched) AS bars,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY source_response_time_ms) AS median_ms,
-       percentile_cont(0.95) WITHIN GROUP (ORDER BY source_response_time_ms) AS p95_ms,
-       max(created_at) AS last_at, max(created_at) FILTER (WHERE NOT success) AS failed_at,
-       (array_agg(error_details ORDER BY id DESC) FILTER (WHERE NOT success))[1] AS error
-FROM enrichment_fetch_log
-WHERE created_at > %(since)s
-GROUP BY source
-ORDER BY source;
+SELECT told.source, told.fetches, told.failed, told.bars, told.ms[1] AS median_ms, told.ms[2] AS p95_ms, told.last_at,
+       told.failed_at, latest.error_details AS error
+FROM (
+    SELECT source, count(*) AS fetches, count(*) FILTER (WHERE NOT success) AS failed, sum(records_fetched) AS bars,
+           percentile_cont('{0.5,0.95}'::float8[]) WITHIN GROUP (ORDER BY source_response_time_ms) AS ms,
+           max(created_at) AS last_at, max(created_at) FILTER (WHERE NOT success) AS failed_at,
+           max(id) FILTER (WHERE NOT success) AS latest
+    FROM enrichment_fetch_log
+    WHERE created_at > %(since)s
+    GROUP BY source
+) AS told
+LEFT JOIN enrichment_fetch_log latest ON latest.id = told.latest
+ORDER BY told.source;

@@ -15,19 +15,19 @@ ORDER BY i.exchange, t.minutes, i.id;
 
 -- name: sources
 -- Each source that was asked lately: how often in a row it has failed, for how many symbols, and its latest error.
-WITH asked AS (
-    SELECT source, id, success, symbol, asset_class, error_details, error_class,
-           coalesce(max(id) FILTER (WHERE success) OVER (PARTITION BY source), 0) AS succeeded
+SELECT asked.source, count(f.id) AS in_a_row, count(DISTINCT (f.symbol, f.asset_class)) FILTER (WHERE f.id IS NOT NULL)
+           AS symbols,
+       (array_agg(f.error_details ORDER BY f.id DESC))[1] AS error,
+       (array_agg(f.error_class ORDER BY f.id DESC))[1] AS error_class
+FROM (
+    SELECT source, coalesce(max(id) FILTER (WHERE success), 0) AS succeeded
     FROM enrichment_fetch_log
     WHERE created_at > %(since)s
-)
-SELECT source, count(*) FILTER (WHERE id > succeeded) AS in_a_row,
-       count(DISTINCT (symbol, asset_class)) FILTER (WHERE id > succeeded) AS symbols,
-       (array_agg(error_details ORDER BY id DESC) FILTER (WHERE id > succeeded))[1] AS error,
-       (array_agg(error_class ORDER BY id DESC) FILTER (WHERE id > succeeded))[1] AS error_class
-FROM asked
-GROUP BY source
-ORDER BY source;
+    GROUP BY source
+) AS asked
+LEFT JOIN enrichment_fetch_log f ON f.source = asked.source AND f.id > asked.succeeded AND f.created_at > %(since)s
+GROUP BY asked.source
+ORDER BY asked.source;
 
 -- name: lately_down
 -- The sources that were down lately, or still are.
