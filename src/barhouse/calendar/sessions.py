@@ -10,6 +10,7 @@ from functools import cache, cached_property
 import polars as pl
 
 from barhouse.calendar import building, slots
+from barhouse.calendar.numbers import Numbers
 from barhouse.calendar.zone import local
 from barhouse.model import ALWAYS_OPEN, INSTANT, Span, Timeframe, at
 
@@ -55,6 +56,12 @@ class Calendar:
         every = self._every(timeframe)
         first, last = (bisect_left(every["time"], edge) for edge in (span.start, span.end))
         return every.slice(first, max(last - first, 0))
+
+    def numbers(self, timeframe: Timeframe) -> Numbers:
+        """The same slots by their numbers, for those who count them."""
+        if timeframe not in self._numbers:
+            self._numbers[timeframe] = Numbers(self._opened(timeframe), timeframe)
+        return self._numbers[timeframe]
 
     def canonical(self, stamps: pl.Series, timeframe: Timeframe) -> pl.Series:
         """The canonical times of bars that a vendor stamped so: midnight, open, close or 00:00Z of a day are one.
@@ -148,6 +155,21 @@ class Calendar:
         if not (late := LATE_OPENINGS.get(self.name)):
             return found
         return found.filter((pl.col("opens") < at(late.start)) | (pl.col("closes") > at(late.end)))
+
+    def _opened(self, timeframe: Timeframe) -> pl.DataFrame:
+        """The grid from which slots that were over before a late opening are cut off."""
+        grid = self.grid(timeframe)
+        if not timeframe.intraday or not (late := LATE_OPENINGS.get(self.name)):
+            return grid
+        anchor = pl.col("anchor")
+        opened = anchor + slots.whole(at(late.end) - anchor, timeframe) * timeframe.duration
+        return grid.with_columns(
+            pl.when(pl.col("open") == at(late.start)).then(opened).otherwise(anchor).alias("anchor")
+        )
+
+    @cached_property
+    def _numbers(self) -> dict[Timeframe, Numbers]:
+        return {}
 
     @cached_property
     def _remembered(self) -> dict[Timeframe, pl.DataFrame]:

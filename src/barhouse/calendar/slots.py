@@ -63,6 +63,11 @@ def slots_in(width: timedelta) -> pl.Expr:
     return -(-_micros(pl.col("close") - pl.col("anchor")) // _us(width))
 
 
+def whole(past: pl.Expr, timeframe: Timeframe) -> pl.Expr:
+    """How many slots fit wholly into a stretch of time."""
+    return _micros(past) // _us(timeframe.duration)
+
+
 def nearest(stretches: pl.DataFrame, times: pl.Series, timeframe: Timeframe) -> pl.DataFrame:
     """For each bar its `time` and the stretch that it can belong to: [time, anchor, open, close, date].
 

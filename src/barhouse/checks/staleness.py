@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -10,7 +9,7 @@ import polars as pl
 from barhouse.calendar import Calendar
 from barhouse.calendar.zone import local
 from barhouse.checks.registry import Severity
-from barhouse.model import ALWAYS_OPEN, INSTANT, Schema, Span, Timeframe
+from barhouse.model import ALWAYS_OPEN, INSTANT, Schema, Timeframe
 
 STALE: Schema = {
     "instrument": pl.Int32(),
@@ -36,13 +35,14 @@ def stale(
     """
     if newest.is_empty():
         return pl.DataFrame(schema=STALE)
-    times = calendar.canonical(newest["time"], timeframe)
-    due = _due(times, calendar, timeframe, delay, now)
-    late = newest.with_columns(first=due["time"].search_sorted(times, side="right").cast(pl.Int64))
-    late = late.filter(pl.col("first") < due.height)
+    slots = calendar.numbers(timeframe)
+    due = slots.over(now - delay)
+    late = newest.with_columns(first=slots.begun(calendar.canonical(newest["time"], timeframe).cast(INSTANT)))
+    late = late.filter(pl.col("first") < due)
     if late.is_empty():
         return pl.DataFrame(schema=STALE)
-    passed = market_time(pl.concat([pl.Series([now], dtype=INSTANT), due["due"].gather(late["first"])]), calendar)
+    since = slots.closes(late["first"]) + delay
+    passed = market_time(pl.concat([pl.Series([now], dtype=INSTANT), since.rename("")]), calendar)
     return (
         late.lazy()
         .with_columns(overdue=passed[0] - passed[1:])
@@ -51,7 +51,7 @@ def stale(
             "instrument",
             last_update="closes",
             overdue_seconds=pl.col("overdue").dt.total_microseconds() / 1e6,
-            missed=due.height - pl.col("first"),
+            missed=due - pl.col("first"),
             severity=pl.when(pl.col("overdue") > VERY_LATE)
             .then(pl.lit(Severity.CRITICAL))
             .otherwise(pl.lit(Severity.HIGH)),
@@ -59,13 +59,6 @@ def stale(
         .cast(pl.Schema(STALE))
         .collect()
     )
-
-
-def _due(times: pl.Series, calendar: Calendar, timeframe: Timeframe, delay: timedelta, now: datetime) -> pl.DataFrame:
-    """The slots from the earliest of `times` on that are due, oldest first: [time, due]."""
-    since = min(times.cast(INSTANT).to_list())
-    slots = calendar.expected(timeframe, Span(min(since, now), now))
-    return slots.head(bisect_right(slots["closes"], now - delay)).select("time", due=pl.col("closes") + delay)
 
 
 def market_time(moments: pl.Series, calendar: Calendar) -> pl.Series:
