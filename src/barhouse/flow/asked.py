@@ -29,7 +29,7 @@ def page(db: Database, wanted: Wanted, limit: int) -> tuple[list[Job], datetime 
     """How jobs stand, newest first, without their tasks; and before when there are more, None where none are."""
     with db.connection() as connection:
         found = outcomes.page(connection, wanted, limit + 1)
-    told = _standings(db, found)
+    told = _standings(db, found[:limit])
     shown = [told[each] for each in found[:limit] if each in told]
     return shown, shown[-1]["created_at"] if len(found) > limit and shown else None
 

@@ -1,9 +1,26 @@
 -- name: standings
--- How some jobs stand.
-SELECT job_id::text, kind, requested_by, status, created_at, started_at, completed_at, total, queued, running,
-       successful, failed, retried, records_inserted, bars_done, bars_expected
-FROM job_state
-WHERE job_id = ANY (%(jobs)s::uuid[]);
+-- How some jobs stand, as `job_state` tells it, but the series of all in one pass.
+SELECT j.job_id::text, j.kind, j.requested_by,
+       CASE WHEN own.queued = own.total THEN 'queued'
+            WHEN own.queued + own.running > 0 THEN 'in_progress'
+            WHEN own.failed > 0 THEN 'failed'
+            ELSE 'completed' END AS status,
+       j.created_at, own.started_at, CASE WHEN own.queued + own.running = 0 THEN own.ended_at END AS completed_at,
+       own.total, own.queued, own.running, own.successful, own.failed, own.retried, own.records_inserted,
+       own.bars_done, own.bars_expected
+FROM job j
+JOIN (
+    SELECT t.job_id, count(*) AS total, count(*) FILTER (WHERE t.status = 'queued') AS queued,
+           count(*) FILTER (WHERE t.status = 'in_progress') AS running,
+           count(*) FILTER (WHERE t.status = 'completed') AS successful,
+           count(*) FILTER (WHERE t.status = 'failed') AS failed,
+           sum(t.retry_count)::bigint AS retried, sum(t.records_inserted)::bigint AS records_inserted,
+           sum(t.bars_done)::bigint AS bars_done, sum(t.bars_expected)::bigint AS bars_expected,
+           min(t.started_at) AS started_at, max(t.completed_at) AS ended_at
+    FROM job_task_state t
+    WHERE t.job_id = ANY (%(jobs)s::uuid[])
+    GROUP BY t.job_id
+) AS own USING (job_id);
 
 -- name: history
 -- The latest enrichments, all or those that have ended, or one job of any kind, newest first; counted are symbols.
@@ -81,12 +98,14 @@ WHERE (%(kind)s::text IS NULL OR j.kind = %(kind)s)
   AND (%(symbol)s::text IS NULL
        OR EXISTS (SELECT FROM job_task t WHERE t.job_id = j.job_id AND t.symbol = %(symbol)s))
   AND (%(before)s::timestamptz IS NULL OR j.created_at < %(before)s)
-  -- Whether anything of a job goes on is known without counting the series of all
-  AND (NOT coalesce(%(statuses)s::text[] <@ '{queued,in_progress}', false)
-       OR j.job_id IN (SELECT t.job_id FROM backfill_state_persistent e JOIN job_task t USING (execution_id)
-                       WHERE e.status IN ('pending', 'in_progress')))
+  -- What goes on or went wrong is seldom: found in one pass, where counting the series of each job takes seconds
   AND (%(statuses)s::text[] IS NULL
-       OR (SELECT s.status FROM job_state s WHERE s.job_id = j.job_id) = ANY (%(statuses)s))
+       OR CASE WHEN j.job_id IN (SELECT t.job_id FROM backfill_state_persistent e JOIN job_task t USING (execution_id)
+                                 WHERE e.status IN ('pending', 'in_progress'))
+               THEN (SELECT s.status FROM job_state s WHERE s.job_id = j.job_id)
+               WHEN j.job_id IN (SELECT t.job_id FROM backfill_state_persistent e JOIN job_task t USING (execution_id)
+                                 WHERE e.status = 'failed')
+               THEN 'failed' ELSE 'completed' END = ANY (%(statuses)s))
 ORDER BY j.created_at DESC, j.job_id
 LIMIT %(limit)s;
 
