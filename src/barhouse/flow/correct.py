@@ -70,10 +70,9 @@ def correct(
     instrument = instruments.find(db, symbol, None if asset_class is None else AssetClass.of(asset_class))
     series = Series(instrument, Timeframe.of(timeframe))
     kind = Kind(instrument.asset_class, series.timeframe, sessions.calendar(db, instrument.exchange))
-    start = moment(time if isinstance(time, str) else time.isoformat())
     with db.transaction() as connection:
         bars.lock(connection, series.timeframe, [instrument.number])
-        stored = _stored(db, series, start)
+        stored = _stored(db, series, moment(time if isinstance(time, str) else time.isoformat()))
         wanted = stored.with_columns(pl.lit(value, pl.Float64).alias(name) for name, value in values.items())
         _possible(wanted, kind)
         told = _told(stored, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -29,16 +30,7 @@ Door = Callable[[Request], None]
 
 def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
     """Polygon over the shelves of requests that come through `door`; `most` is the greatest limit that counts."""
-    routes = APIRouter()
-
-    def guarded(request: Request, answer: Callable[[Shelf], dict[str, Any]]) -> Response:
-        try:
-            door(request)
-            return _response({**answer(shelves(request)), "request_id": uuid4().hex})
-        except WireError as refusal:
-            return _response(_refusal("ERROR", error=str(refusal)), refusal.status)
-        except NotKept as ignorance:
-            return _response(_refusal("NOT_AUTHORIZED", message=str(ignorance)), 403)
+    routes, guarded = APIRouter(), partial(_guarded, shelves, door)
 
     @routes.get(
         "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{start}/{end}",
@@ -90,6 +82,17 @@ def router(shelves: Shelves, door: Door, *, most: int = MOST) -> APIRouter:
         return guarded(request, lambda shelf: reference.tickers(request, shelf))
 
     return routes
+
+
+def _guarded(shelves: Shelves, door: Door, request: Request, answer: Callable[[Shelf], dict[str, Any]]) -> Response:
+    """What is answered to who comes through the door, or why nothing is."""
+    try:
+        door(request)
+        return _response({**answer(shelves(request)), "request_id": uuid4().hex})
+    except WireError as refusal:
+        return _response(_refusal("ERROR", error=str(refusal)), refusal.status)
+    except NotKept as ignorance:
+        return _response(_refusal("NOT_AUTHORIZED", message=str(ignorance)), 403)
 
 
 def keyed(keys: Collection[str] | None = None) -> Door:
