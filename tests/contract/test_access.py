@@ -118,7 +118,10 @@ def test_what_the_contract_says_of_roles() -> None:
     assert {needed(method, path) for method, path in EVERY if path.startswith((KEYS, "/api/v1/backfill"))} == {"admin"}
     pages = [(path, needed(method, path)) for method, path in EVERY if (method, path[:10]) == ("POST", "/dashboard")]
     assert {role for path, role in pages if path.startswith("/dashboard/settings")} == {"admin"}
-    assert {role for path, role in pages if not path.startswith("/dashboard/settings")} == {"operate"}
+    assert {role for path, role in pages if path.startswith("/dashboard/coverage")} == {"admin"}
+    assert {role for path, role in pages if not path.startswith(("/dashboard/settings", "/dashboard/coverage"))} == {
+        "operate"
+    }
     changing = [needed(method, path) for method, path in EVERY if method not in ("GET", "HEAD", "OPTIONS")]
     assert "read" not in changing
 

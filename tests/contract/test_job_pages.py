@@ -281,6 +281,18 @@ def test_a_form_that_cannot_be_followed_says_why(
     assert words in answer.text
 
 
+def test_only_who_may_backfill_by_the_api_may_do_so_here(service: DatabaseService) -> None:
+    wish = {"kind": "backfill", "symbols": "AAPL", "start": "2025-01-01", "end": "2025-02-01"}
+    keys = {role: bearing(made(service, role, role)) for role in ("operate", "admin")}
+    with client(service.url) as api:
+        pages = {role: api.get(PATH, headers=PAGE | key).text for role, key in keys.items()}
+        refused, done = [api.post(PATH, data=wish, headers=SWAP | key) for key in keys.values()]
+
+    assert [refused.status_code, done.status_code] == [403, 200]
+    assert "This takes a key with the role admin" in refused.text
+    assert ["bring a span" in page for page in pages.values()] == [False, True]
+
+
 def test_a_reader_sees_all_and_can_change_nothing(service: DatabaseService) -> None:
     job, done = begun(service, "AAPL"), begun(service, "IBM")
     ended(service, done, IBM="reset")

@@ -22,6 +22,7 @@ ROLES: dict[str, Asks] = {
     "/": (READ, ADMIN),
     "/series": (READ, ADMIN),
     "/dashboard": (READ, OPERATE),
+    "/dashboard/coverage": (READ, ADMIN),
     "/dashboard/settings": (READ, ADMIN),
     "/dashboard/settings/keys": (ADMIN, ADMIN),
     "/dashboard/settings/configuration": (ADMIN, ADMIN),

@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from barhouse.api.dashboard.forms import Form, Sent
 from barhouse.api.dashboard.frame import is_swapped, link, page, part, said
 from barhouse.api.deps import Actor, Stored
-from barhouse.errors import InvalidParameter
+from barhouse.api.roles import needed
+from barhouse.errors import InvalidParameter, RoleNeeded
 from barhouse.flow import asked, jobs, triggers
 from barhouse.model import AssetClass, Timeframe, instant, moment
 from barhouse.store.jobs import Kind
@@ -107,8 +108,11 @@ def retry(db: Stored, job_id: str, actor: Actor) -> Response:
 
 
 @router.post("/jobs")
-def trigger(db: Stored, actor: Actor, form: Sent) -> Response:
-    """Ask for a job, and show it."""
+def trigger(request: Request, db: Stored, actor: Actor, form: Sent) -> Response:
+    """Ask for a job, and show it; RoleNeeded (403) of who may not backfill, here as at `/api/v1/backfill`."""
+    own, role = request.state.caller.role, needed("POST", "/api/v1/backfill")
+    if form.text("kind") == Kind.BACKFILL and role and not own.covers(role):
+        raise RoleNeeded(role, own)
     return _to(_asked(db, form, actor))
 
 
