@@ -82,7 +82,8 @@ def _environment(system: System) -> dict[str, str]:
     places = {f"BARHOUSE_{name}_URL": system.vendors for name in ("POLYGON", "YAHOO", "BINANCE")}
     once = {f"BARHOUSE_VENDORS__{name}__ATTEMPTS": "1" for name in ("POLYGON", "YAHOO", "BINANCE")}
     polygon = {"POLYGON_API_KEY": "k", "BARHOUSE_POLYGON_CALLS_PER_MINUTE": "0", "BARHOUSE_BINANCE_FUTURES_URL": ""}
-    return clean | places | once | polygon | {"DATABASE_URL": system.database_url}
+    rarely = {"BARHOUSE_HEALTH_SCHEDULE": "0 0 29 2 *"}  # an alert of what a test breaks would outlast the test
+    return clean | places | once | polygon | rarely | {"DATABASE_URL": system.database_url}
 
 
 def _answers(system: System) -> bool:

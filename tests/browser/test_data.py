@@ -44,6 +44,10 @@ def test_duplicates_are_previewed_cleaned_and_brought_back(page: Page, system: S
     expect(page.get_by_test_id("preview")).to_contain_text("3 slots hold several bars")
     assert system.ask(BARS, DOUBLED) == doubled
 
+    page.get_by_test_id("clean").click()
+    page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+    expect(page.get_by_test_id("no-duplicates")).to_be_visible()
+
 
 @pytest.mark.parametrize(("kind", "read"), [("csv", pl.read_csv), ("parquet", pl.read_parquet)])
 def test_an_export_holds_the_bars_of_the_database(
