@@ -24,7 +24,7 @@ SERIES = ("timeframe", "tracked", "since", "bars", "first_bar", "last_bar", "qua
 @router.get("", summary="Symbols")
 def names(db: Stored, asset_class: Class = None) -> shapes.Symbols:
     """The symbols that are kept, each once."""
-    found = list(dict.fromkeys(row["symbol"] for row in _described(db, asset_class)))
+    found = instruments.names(db, _meant(asset_class))
     return shapes.Symbols(timestamp=datetime.now(UTC), count=len(found), symbols=found)
 
 
@@ -40,8 +40,12 @@ def detailed(db: Stored, asset_class: Class = None) -> shapes.DetailedSymbols:
 
 
 def _described(db: Database, asset_class: str | None) -> list[dict[str, Any]]:
-    wanted = None if asset_class is None else AssetClass.of(asset_class)
+    wanted = _meant(asset_class)
     return [row for row in instruments.described(db) if wanted in (None, row["asset_class"])]
+
+
+def _meant(asset_class: str | None) -> AssetClass | None:
+    return None if asset_class is None else AssetClass.of(asset_class)
 
 
 def _instrument(key: tuple[str, str, str, bool], series: list[dict[str, Any]]) -> shapes.DetailedSymbol:

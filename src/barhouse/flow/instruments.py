@@ -92,6 +92,12 @@ def _spellings(symbol: str, asset_class: AssetClass | None) -> list[Instrument]:
     return meant
 
 
+def names(db: Database, asset_class: AssetClass | None = None) -> list[str]:
+    """The symbols of which a series is known, each once, in order."""
+    with db.connection() as connection:
+        return instruments.names(connection, asset_class)
+
+
 def filled(db: Database) -> list[Instrument]:
     """Every instrument that bars are kept of, by symbol."""
     with db.connection() as connection:
@@ -110,10 +116,10 @@ def tracked(db: Database) -> list[Tracked]:
         return instruments.tracked(connection)
 
 
-def described(db: Database, closes: int = 0) -> list[dict[str, Any]]:
-    """Every series with what is stored of it, the mean quality of its newest bars, and the last `closes` of them."""
+def described(db: Database) -> list[dict[str, Any]]:
+    """Every series with what is stored of it, and the mean quality of its newest bars."""
     with db.connection() as connection:
-        return reading.described(connection, closes)
+        return reading.described(connection)
 
 
 def totals(db: Database) -> dict[str, Any]:

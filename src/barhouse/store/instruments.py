@@ -160,6 +160,11 @@ def series_of(connection: Connection, instrument: Instrument) -> list[Series]:
     return [Series(instrument, Timeframe.by_code(code)) for (code,) in rows]
 
 
+def names(connection: Connection, asset_class: AssetClass | None = None) -> list[str]:
+    """The symbols of which a series is known, each once, in order."""
+    return [symbol for (symbol,) in connection.execute(sql.names, {"asset_class": asset_class})]
+
+
 def filled(connection: Connection) -> list[Instrument]:
     """Every instrument that bars are kept of, by symbol."""
     return [_instrument(*row) for row in connection.execute(sql.filled)]

@@ -195,10 +195,10 @@ def totals(connection: Connection) -> dict[str, Any]:
         return cursor.execute(query.totals).fetchone() or {}
 
 
-def described(connection: Connection, closes: int = 0) -> list[dict[str, Any]]:
-    """Every series with what is stored of it, the mean quality of its newest bars, and the last `closes` of them."""
+def described(connection: Connection) -> list[dict[str, Any]]:
+    """Every series with what is stored of it, and the mean quality of its newest bars."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query.described, {"newest": NEWEST, "closes": closes}).fetchall()
+        return cursor.execute(query.described, {"newest": NEWEST}).fetchall()
 
 
 def fetches(connection: Connection, series: Series, limit: int = 10) -> list[dict[str, Any]]:

@@ -103,6 +103,14 @@ JOIN timeframe t ON t.code = s.timeframe
 WHERE s.bars > 0
 ORDER BY i.symbol, i.asset_class, s.timeframe;
 
+-- name: names
+-- The symbols of which a series is known, of one class or of all.
+SELECT DISTINCT i.symbol
+FROM instrument i
+WHERE (%(asset_class)s::text IS NULL OR i.asset_class = %(asset_class)s)
+  AND EXISTS (SELECT FROM series s WHERE s.instrument = i.id)
+ORDER BY i.symbol;
+
 -- name: filled
 -- The instruments that bars are kept of.
 SELECT i.id, i.symbol, i.asset_class, i.exchange

@@ -47,17 +47,16 @@ SELECT (SELECT count(*) FROM instrument) AS instruments, count(*) AS series,
 FROM series;
 
 -- name: described
--- Each series with what is stored of it, the mean quality of its newest bars, and their latest closes, oldest first.
+-- Each series with what is stored of it, and the mean quality of its newest bars.
 SELECT i.symbol, i.asset_class, i.exchange, i.active, t.name AS timeframe, s.tracked, s.since, s.bars,
-       s.first_bar, s.last_bar, s.revision, s.revised_at, newest.quality_score, newest.closes
+       s.first_bar, s.last_bar, s.revision, s.revised_at, newest.quality_score
 FROM series s
 JOIN instrument i ON i.id = s.instrument
 JOIN timeframe t ON t.code = s.timeframe
 CROSS JOIN LATERAL (
-    SELECT avg(quality_score) AS quality_score,
-           array_agg(close ORDER BY time) FILTER (WHERE rank <= %(closes)s AND close IS NOT NULL) AS closes
+    SELECT avg(quality_score) AS quality_score
     FROM (
-        SELECT quality_score, close, time, row_number() OVER (ORDER BY time DESC) AS rank
+        SELECT quality_score
         FROM bar
         WHERE bar.instrument = s.instrument AND bar.timeframe = s.timeframe AND NOT bar.forming
         ORDER BY bar.time DESC
