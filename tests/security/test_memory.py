@@ -13,6 +13,8 @@ from tests.servers import Server
 
 BARS = 600_000
 FEW = 25_000
+AGAIN = 8
+"""Answers after the first ones, which warm it up; as often as it grew by 80 MB when each had a thread of its own."""
 ANSWERED = """
 WITH made AS (INSERT INTO instrument (symbol, asset_class, exchange) VALUES ('LONG', 'stock', 'XNYS') RETURNING id),
      listed AS (INSERT INTO series (instrument, timeframe, revision, revised_at, bars)
@@ -46,6 +48,15 @@ def taken(barhouse: Up, form: str, limit: int, encoding: str = "identity") -> tu
             size += len(piece)
             most = max(most, barhouse.memory)
     return most - before, size
+
+
+def test_one_compressed_answer_after_the_other_takes_no_more_memory(barhouse: Up) -> None:
+    held = []
+    for _ in range(3 + AGAIN):
+        taken(barhouse, "ndjson", 6 * FEW, "zstd")
+        held.append(barhouse.memory)
+
+    assert min(held[-3:]) < max(held[:3]) + 30, held
 
 
 @pytest.mark.parametrize("form", ["csv", "ndjson", "arrow", "parquet"])

@@ -11,6 +11,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+READERS = ThreadPoolExecutor(8, "barhouse-pages")
+"""Who read ahead for all streams: each new thread of a stream's own makes the allocator keep as much memory again."""
+
 Stream = Callable[[Iterable[pl.DataFrame]], Iterator[bytes]]
 
 
@@ -30,15 +33,14 @@ def _written(frame: pl.DataFrame) -> pl.DataFrame:
 
 def ahead(pages: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The same pages, each next one being read while one is written and sent."""
-    reader = ThreadPoolExecutor(1)
+    coming = READERS.submit(next, pages, None)
     try:
-        coming = reader.submit(next, pages, None)
         while (page := coming.result()) is not None:
-            coming = reader.submit(next, pages, None)
+            coming = READERS.submit(next, pages, None)
             yield page
     finally:
         # A client that leaves ends this on the event loop, which waits for no page that is still being read
-        reader.shutdown(wait=False, cancel_futures=True)
+        coming.cancel()
 
 
 def csv(pages: Iterable[pl.DataFrame]) -> Iterator[bytes]:
