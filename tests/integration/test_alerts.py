@@ -60,16 +60,19 @@ def fail(db: Database, symbols: Iterable[str], times: int = 3) -> None:
             track(connection, {Instrument(symbol): False for symbol in symbols})
 
 
-def fetched(db: Database, symbols: Iterable[str], *, success: bool, source: str = "polygon") -> None:
+def fetched(
+    db: Database, symbols: Iterable[str], *, success: bool, source: str = "polygon", error: str | None = None
+) -> None:
     for symbol in symbols:
         executed(
             db,
-            "INSERT INTO enrichment_fetch_log (symbol, asset_class, timeframe, source, success, error_details)"
-            " VALUES (%s, 'stock', '1d', %s, %s, %s)",
+            "INSERT INTO enrichment_fetch_log (symbol, asset_class, timeframe, source, success, error_details,"
+            " error_class) VALUES (%s, 'stock', '1d', %s, %s, %s, %s)",
             symbol,
             source,
             success,
             None if success else f"{source}: answered 503 five times",
+            error,
         )
 
 
@@ -154,6 +157,14 @@ def test_a_vendor_that_is_back_is_told_once_and_what_it_left_is_no_other_alert(d
     assert there.messages[0]["incident"] == there.messages[1]["incident"]
     run(db, hooks(there.url))
     assert len(there.posts) == 2
+
+
+def test_symbols_that_nobody_has_are_no_vendor_that_is_down(db: Database, there: Receiver) -> None:
+    fetched(db, [f"ZZ{number}" for number in range(9)], success=False, error="UnknownAtSource")
+
+    run(db, hooks(there.url))
+
+    assert "vendor_down" not in [each["rule"] for each in there.messages]
 
 
 def test_the_other_vendors_failures_count(db: Database, there: Receiver) -> None:

@@ -20,7 +20,8 @@ SELECT asked.source, count(f.id) AS in_a_row, count(DISTINCT (f.symbol, f.asset_
        (array_agg(f.error_details ORDER BY f.id DESC))[1] AS error,
        (array_agg(f.error_class ORDER BY f.id DESC))[1] AS error_class
 FROM (
-    SELECT source, coalesce(max(id) FILTER (WHERE success), 0) AS succeeded
+    -- One that says that it does not know a symbol is well
+    SELECT source, coalesce(max(id) FILTER (WHERE success OR error_class = 'UnknownAtSource'), 0) AS succeeded
     FROM enrichment_fetch_log
     WHERE created_at > %(since)s
     GROUP BY source
