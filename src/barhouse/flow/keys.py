@@ -76,7 +76,8 @@ def rotate_key(db: Database, named: str | int, *, grace: timedelta = timedelta(0
         key = _one(connection, str(named))
         if not keys.rotate(connection, key.id, fresh, grace):
             raise Conflict(f"The key {key.name!r} is revoked; restore it first")
-        keys.note(connection, key.id, key.name, Action.ROTATED, by, f"the old one is good for {grace} yet")
+        ends = f"in {grace}" if grace else "at once"
+        keys.note(connection, key.id, key.name, Action.ROTATED, by, f"the old one ends {ends}")
         return Made(_one(connection, str(key.id)), text)
 
 

@@ -146,6 +146,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> Markup:
     past = (now or datetime.now(UTC)) - moment
     length = duration(abs(past.total_seconds()))
     words = f"{length} ago" if past >= timedelta(0) else f"in {length}"
+    words = "now" if abs(past) < timedelta(seconds=1) else words
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(instant(moment), minute(moment), words)
 
 
