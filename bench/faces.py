@@ -124,7 +124,12 @@ def mixed_load() -> Figure:
         quiet = _mixed(address, max(SECONDS / 6, 2))
         with backfilling(db) as pieces, watched(process) as memory:
             busy = _mixed(address, SECONDS)
-        details = {**busy, **memory.told(), "backfills": len(pieces), "connections_left": _connections(process)}
+        details = {
+            **busy,
+            **memory.told(),
+            "backfills": len(pieces),
+            "connections_left": _connections(address, process),
+        }
     rate, most = busy["requests_s"], quiet["requests_s"]
     return Figure("mixed_load", rate, "requests/s", most, rate / most, details)
 
@@ -258,8 +263,8 @@ def watched(process: psutil.Process) -> Iterator[Memory]:
         looking.join()
 
 
-def _connections(process: psutil.Process) -> int:
-    """Connections of clients that a server still holds a moment after they went."""
+def _connections(address: str, process: psutil.Process) -> int:
+    """Connections of clients that a server still holds a moment after they went; its own to vendors are none."""
     time.sleep(1)
     ours = (each for each in process.net_connections("tcp") if each.status != psutil.CONN_LISTEN)
-    return sum(each.laddr.ip == "127.0.0.1" for each in ours if each.laddr)
+    return sum(each.laddr.port == urlsplit(address).port for each in ours if each.laddr)
