@@ -111,7 +111,7 @@ def test_a_start_and_an_exchange_can_be_changed(api: TestClient) -> None:
     [
         ("GET", "/NONE", None, 404, "'NONE' is not tracked"),
         ("DELETE", "/NONE", None, 404, "'NONE' is not tracked"),
-        ("GET", "/%00", None, 404, "not tracked"),
+        ("GET", "/%00", None, 422, "NUL"),
         ("GET", "/BTC", None, 409, "name its asset_class"),
         ("DELETE", "/BTC", None, 409, "name its asset_class"),
         ("GET", "/BTC?asset_class=bond", None, 400, "Invalid asset class"),

@@ -122,7 +122,7 @@ def test_a_span_and_the_quality_hold_for_each(api: TestClient) -> None:
         ("symbols=AAPL&cursor=____", 422, "cursor"),
         ("symbols=AAPL&limit=50001", 422, "limit"),
         ("symbols=AAPL&as_of=2100-01-01", 422, "as_of"),
-        ("symbols=%00", 404, "not tracked"),
+        ("symbols=%00", 422, "NUL"),
     ],
 )
 def test_what_cannot_be_is_said(api: TestClient, query: str, status: int, detail: str) -> None:
