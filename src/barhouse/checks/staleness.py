@@ -33,10 +33,10 @@ def stale(
     `newest` is the newest stored bar of each [instrument, time, closes], `delay` how long after its close their source
     has one.
     """
-    if newest.is_empty():
-        return pl.DataFrame(schema=STALE)
     slots = calendar.numbers(timeframe)
     due = slots.over(now - delay)
+    if newest.is_empty() or not due:
+        return pl.DataFrame(schema=STALE)
     late = newest.with_columns(first=slots.begun(calendar.canonical(newest["time"], timeframe).cast(INSTANT)))
     late = late.filter(pl.col("first") < due)
     if late.is_empty():

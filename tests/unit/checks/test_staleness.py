@@ -100,3 +100,9 @@ def test_no_series_and_one_from_the_future_are_not_late() -> None:
     assert late(utc("2031-01-08"), utc("2024-01-10")) is None
     nothing = pl.DataFrame(schema={"instrument": pl.Int32, "time": INSTANT, "closes": INSTANT})
     assert stale(nothing, calendar=new_york(), timeframe=D1, delay=QUARTER, now=utc("2024-01-10")).is_empty()
+
+
+def test_where_no_session_is_known_nothing_is_late() -> None:
+    nowhere = Calendar("NOWHERE", "UTC", new_york().sessions.clear())
+
+    assert late(utc("2024-01-08"), utc("2024-01-10"), M5, nowhere) is None
