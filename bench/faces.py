@@ -98,7 +98,7 @@ def endpoints_p99() -> Figure:
 @figure
 def historical_rps() -> Figure:
     """Requests a second for 100 bars on 16 connections, with a key and a limit, beside the bare endpoint; aim: 0.7."""
-    own = {"BARHOUSE_LIMITS__STANDARD": "100000000"}
+    own = {"BARHOUSE_LIMITS__STANDARD": "1000000"}
     with crowded() as db, up(db, **own) as (ours, _), serving(db, "bench.bare:create") as bare:
         key = keys.create_key(db, "bench", role=Role.READ, tier=Tier.STANDARD, by="bench").text
         urls = (f"{ours}/api/v1/historical/BENCH00?timeframe=1m&limit=100", f"{bare}/bars?limit=101")
