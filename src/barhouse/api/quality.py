@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.deps import Signed, Stored
+from barhouse.api.numbered import MOST, behind
 from barhouse.api.shapes import Instant
-from barhouse.errors import InvalidParameter
 from barhouse.flow import instruments, quality
 from barhouse.model import AssetClass, Timeframe
 from barhouse.store.anomalies import Wanted
@@ -123,16 +123,7 @@ class AskedAnomalies(BaseModel):
             symbol, asset_class = found.symbol, found.asset_class
         timeframe = None if self.timeframe is None else Timeframe.of(self.timeframe)
         asked = (timeframe, self.type, self.severity, self.status)
-        return Wanted(symbol, asset_class, *asked, before=_number(self.cursor))
-
-
-def _number(cursor: str | None) -> int | None:
-    """The number of the last anomaly of the page before; InvalidParameter (422) for what no answer ever gave."""
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidParameter("cursor: this is none; give the next_cursor of the page before")
-    return int(cursor)
+        return Wanted(symbol, asset_class, *asked, before=behind(self.cursor))
 
 
 class Acknowledgement(BaseModel):
@@ -174,7 +165,10 @@ def anomalies(db: Stored, asked: Annotated[AskedAnomalies, Query()]) -> Anomalie
 
 @router.post("/anomalies/{number}/acknowledge", summary="Acknowledge an anomaly")
 def acknowledge(
-    db: Stored, signed: Signed, number: Annotated[int, Path(description="Its `id`.")], seen: Acknowledgement
+    db: Stored,
+    signed: Signed,
+    number: Annotated[int, Path(ge=1, le=MOST, description="Its `id`.")],
+    seen: Acknowledgement,
 ) -> Anomaly:
     """Note who has seen it: the key that calls, and the author if the body names one. The first one stays noted.
 
