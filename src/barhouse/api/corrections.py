@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from barhouse.api.deps import Stored
 from barhouse.api.historical import Symbol
+from barhouse.api.numbered import behind
 from barhouse.api.shapes import Instant
-from barhouse.errors import InvalidParameter
 from barhouse.flow import rewritten
 from barhouse.model import moment
 
@@ -76,7 +76,7 @@ def listed(db: Stored, symbol: Symbol, asked: Annotated[AskedCorrections, Query(
         since=None if asked.since is None else moment(asked.since),
         until=None if asked.until is None else moment(asked.until),
         field=asked.field,
-        behind=_number(asked.cursor),
+        behind=behind(asked.cursor),
         limit=asked.limit + 1,
     )
     page = rows[: asked.limit]
@@ -87,12 +87,3 @@ def listed(db: Stored, symbol: Symbol, asked: Annotated[AskedCorrections, Query(
         next_cursor=str(page[-1]["id"]) if len(rows) > asked.limit else None,
         data=[Correction(**row) for row in page],
     )
-
-
-def _number(cursor: str | None) -> int | None:
-    """The number of the last correction of the page before; InvalidParameter (422) for what no answer ever gave."""
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidParameter("cursor: this is none; give the next_cursor of the page before")
-    return int(cursor)
