@@ -265,8 +265,9 @@ def stored(db: Database, series: Series) -> dict[datetime, Any]:
 
 def undone(db: Database, series: Series) -> dict[datetime, Values]:
     """The settled bars with all corrections taken back, the last one first."""
-    rows = asked(db, f"SELECT time, {', '.join(FIELDS)} FROM bar WHERE instrument = %s AND NOT forming", series)
-    bars: dict[datetime, Values] = {time: dict(zip(FIELDS, values, strict=True)) for time, *values in rows}
+    names = (*FIELDS, "source")
+    rows = asked(db, f"SELECT time, {', '.join(names)} FROM bar WHERE instrument = %s AND NOT forming", series)
+    bars: dict[datetime, Values] = {time: dict(zip(names, values, strict=True)) for time, *values in rows}
     corrections = asked(
         db,
         'SELECT "timestamp", field_corrected, old_value, new_value FROM data_corrections WHERE instrument = %s '
@@ -276,7 +277,7 @@ def undone(db: Database, series: Series) -> dict[datetime, Values]:
     for time, name, old, new in corrections:
         assert bars[time][name] == new
         bars[time][name] = old
-    return bars
+    return {time: {name: bar[name] for name in FIELDS} for time, bar in bars.items()}
 
 
 def assert_the_series_knows_what_it_holds(db: Database, series: Series) -> None:
