@@ -61,7 +61,7 @@ def test_what_is_focused_is_seen(overview: Page) -> None:
 def test_a_page_says_that_the_server_is_away_and_goes_on_when_it_is_back(
     overview: Page, complaints: Complaints
 ) -> None:
-    complaints.expect("ERR_INTERNET_DISCONNECTED")
+    complaints.expect("ERR_INTERNET_DISCONNECTED|Failed to fetch")
     overview.context.set_offline(True)
     expect(overview.locator("#offline")).to_contain_text("away")
 

@@ -128,9 +128,10 @@ def test_a_backfill_killed_again_and_again_comes_to_the_same_end(
 def test_a_killed_server_ends_the_backfill_and_the_next_one_goes_on(
     nursery: subprocess.Popen[str], data_dir: Path, vendors: str
 ) -> None:
-    run = Run(nursery, data_dir, vendors)
-    run.hears("kept")
-    run.killed(server_pid(data_dir))
+    with vendor_side.running(faults="latency seconds=0.3") as slow:
+        run = Run(nursery, data_dir, slow)
+        run.hears("kept")
+        run.killed(server_pid(data_dir))
     again = Run(nursery, data_dir, vendors)
     again.hears("ended")
 

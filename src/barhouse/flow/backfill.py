@@ -14,7 +14,7 @@ import structlog
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from barhouse.calendar import Calendar
-from barhouse.errors import BarhouseError, LeaseLost, SourceError
+from barhouse.errors import BarhouseError, DatabaseUnavailable, LeaseLost, SourceError
 from barhouse.flow import sessions
 from barhouse.flow.actions import learn
 from barhouse.flow.answers import judge
@@ -306,6 +306,6 @@ def _step(run: Run, answer: Answer, calendar: Calendar) -> Step:
 
 
 def first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The failure that ended a task group, out of its wrappings."""
-    inner = failures.exceptions[0]
+    """The failure that ended a task group, out of its wrappings: a database that went away before what came of that."""
+    inner = (failures.subgroup(DatabaseUnavailable) or failures).exceptions[0]
     return first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -44,7 +44,7 @@ def asked(base: str, headers: Mapping[str, str]) -> dict[str, Response]:
     @given(st.tuples(*(each.as_strategy() for each in operations)))
     def ask(cases):  # type: ignore[no-untyped-def]
         with ThreadPoolExecutor(len(cases)) as threads:
-            calls = [threads.submit(case.call, base, headers=dict(headers), timeout=60) for case in cases]
+            calls = [threads.submit(case.call, base, headers=dict(headers), timeout=300) for case in cases]
         for case, call in zip(cases, calls, strict=True):
             name = case.operation.definition.raw["operationId"]
             answers[name] = call.result()
