@@ -200,14 +200,14 @@ def test_another_site_reads_nothing_and_changes_nothing(barhouse: Up) -> None:
 
 
 def test_the_log_is_quiet_and_tells_nobodys_words(barhouse: Up) -> None:
-    secret, before = b"bh_0a1b2c3d_" + b"s" * 43, barhouse.written()
+    secret = b"bh_0a1b2c3d_" + b"s" * 43
 
     barhouse.get(
         b"/api/v1/historical/%1b%5b31mRED%0d%0a?key=" + secret, b"X-API-Key: " + secret, b"Cookie: a=" + secret
     )
 
-    written = barhouse.written().removeprefix(before)
-    assert secret.decode() not in before + written
+    written = barhouse.written()
+    assert secret.decode() not in written
     assert [each for each in written if not each.isprintable() and each != "\n"] == []
     assert "request_failed" not in written
     assert "Traceback" not in written
