@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import struct
 
 import pytest
 
@@ -185,6 +187,18 @@ def test_calls_that_come_all_at_once_are_answered_one_by_one(barhouse: Up) -> No
     answer = barhouse.say(many + barhouse.head(b"/health"))
 
     assert answer.body.count(b'{"status":"ok"}') == 501
+
+
+def test_one_who_leaves_before_the_answers_to_all_that_was_asked_is_no_failure(barhouse: Up) -> None:
+    asked = b"GET /api/v1/historical/AAPL?start=2020-01-01&limit=50000 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    for _ in range(20):
+        with barhouse.connected() as wire:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            wire.sendall(asked * 5)
+            wire.recv(1)
+
+    assert barhouse.get(STATUS).status == 200
+    assert "request_failed" not in barhouse.written()
 
 
 def test_another_site_reads_nothing_and_changes_nothing(barhouse: Up) -> None:

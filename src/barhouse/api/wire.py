@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 HEAD = 64 * 2**10
 """Bytes of the longest head of a request: its line and its headers."""
@@ -54,6 +58,8 @@ class Wire(HttpToolsProtocol):
     _since = 0.0
     _unread: Unread | None = None
     _refusal = 400
+    _answered: RequestResponseCycle | None = None
+    """The call that is being answered; others may wait behind it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to look after it."""
@@ -66,6 +72,7 @@ class Wire(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is over."""
         self._looking.cancel()
+        self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -137,6 +144,16 @@ class Wire(HttpToolsProtocol):
             else:
                 self.transport.close()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _leave(self) -> None:
+        """Let what is being answered end: nobody hears it. The parent tells the newest call only."""
+        if self._answered and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
+
     def _stands_still(self, now: float) -> bool:
         """Whether the client has read next to nothing of what waits for it, for as long as one may."""
         if not (self.flow.write_paused or self.transport.is_closing()):
@@ -154,9 +171,7 @@ class Wire(HttpToolsProtocol):
     def _refuse(self, status: int) -> None:
         """Say why, and hear no more; the connection ends when that was read, or a moment later."""
         self._is_refused = True
-        if self.cycle and not self.cycle.response_complete:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        self._leave()
         phrase, why = REFUSALS[status]
         body = orjson.dumps({"detail": why})
         head = b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
