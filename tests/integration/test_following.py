@@ -136,7 +136,8 @@ def questions(serving: FastAPI) -> int:
 def test_a_client_that_goes_away_frees_everything(service: DatabaseService, serving: FastAPI, url: str) -> None:
     job = requested(service, "AAPL")
     with listening(url, job) as response:
-        next(events(response))
+        told = events(response)
+        next(told)
         assert serving.state.warehouse.following.listeners == 1
 
     until(lambda: serving.state.warehouse.following.listeners == 0)
