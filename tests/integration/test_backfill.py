@@ -16,6 +16,8 @@ from barhouse.config import Settings
 from barhouse.errors import DatabaseUnavailable, NotEntitled, SourceUnavailable
 from barhouse.flow.backfill import Outcome, backfill
 from barhouse.flow.plan import Wanted, plan
+from barhouse.flow.presence import slots
+from barhouse.flow.standing import standings
 from barhouse.model import Instrument, Series, Span, Timeframe
 from barhouse.resilience.manager import guards
 from barhouse.resilience.retry import Retry
@@ -238,7 +240,7 @@ def test_that_another_has_nothing_does_not_say_that_there_was_nothing_at_a_vendo
 ) -> None:
     facebook, before = kept(db, "FB"), Span(datetime(2005, 1, 3, tzinfo=UTC), datetime(2005, 2, 1, tzinfo=UTC))
     refusal = Reply(b'{"status":"NOT_AUTHORIZED","message":"Your plan does not include it."}', status=403)
-    missing = []
+    missing, failed, days = [], [], []
     for answer in (Reply(HTML, status=500), refusal):
         with vendor(answer) as broken:
             sources: dict[str, Source] = {
@@ -246,8 +248,11 @@ def test_that_another_has_nothing_does_not_say_that_there_was_nothing_at_a_vendo
                 "yahoo": at(vendors)["yahoo"],
             }
             missing += [outcome.missing for outcome in brought(db, sources, [facebook], before, refresh=True)]
+        failed += [standing.failed for standing in standings(db, NOW)]
+        days.append(set(slots(db, facebook, before, NOW)["state"]))
 
-    assert missing == [[before], []]
+    assert missing == failed == [[before], []]
+    assert days == [{"failed"}, {"vendor_empty"}]
 
 
 def test_what_a_source_does_not_reach_is_told_once_and_not_asked_again(db: Database, vendors: str) -> None:

@@ -50,6 +50,15 @@ def test_slots_are_due_when_their_trading_is_over_and_only_settled_bars_of_the_g
     assert states(db, odd) == ["14 present", "15 present", "16 unasked", "17 present", "18 unasked"]
 
 
+def test_where_a_source_was_away_that_another_has_nothing_says_nothing(db: Database, odd: Series) -> None:
+    asked(db, "2024-03-04 13:00Z", "2024-03-05Z", "empty")
+    asked(db, "2024-03-04 15:00Z", "2024-03-04 17:00Z", "refused")
+    assert states(db, odd)[2:] == ["16 vendor_empty", "17 present", "18 vendor_empty"]
+
+    asked(db, "2024-03-04 15:00Z", "2024-03-04 17:00Z", "failed")
+    assert states(db, odd)[2:] == ["16 failed", "17 present", "18 vendor_empty"]
+
+
 def test_what_was_read_and_did_not_come_is_missing_unless_somebody_knows_better(db: Database, odd: Series) -> None:
     asked(db, "2024-03-04 13:00Z", "2024-03-05Z", "fetched")
 

@@ -48,20 +48,20 @@ class Known:
 def explained(runs: pl.DataFrame, known: Known, timeframe: Timeframe) -> pl.DataFrame:
     """Runs of absent slots, parted where the reason changes: [instrument, run_start, run_end, start, end, reason]."""
     fetched = merged(known.numbers(_told(known, "fetched"), "start", "end"))
-    empty = merged(known.numbers(_told(known, "empty"), "start", "end"))
+    empty, failed = (merged(known.numbers(_told(known, state), "start", "end")) for state in ("empty", "failed"))
     no_trade = [
         _proved(runs, known),
         quiet.breaks(known.stored, known.slots, timeframe),
         quiet.habitual(runs, known.stored, fetched, timeframe),
     ]
-    pieces = _cut(runs, [_turned_away(known), fetched, empty, *no_trade])
+    pieces = _cut(runs, [_turned_away(known), fetched, empty, failed, *no_trade])
     nobody = pl.any_horizontal(_within(pieces, merged(each)) for each in no_trade)
     told = pieces.with_columns(
         reason=pl.when(_within(pieces, _turned_away(known)))
         .then(pl.lit(Reason.QUARANTINED))
         .when(nobody)
         .then(pl.lit(Reason.NO_TRADE))
-        .when(_within(pieces, empty) & ~_within(pieces, fetched))
+        .when(_within(pieces, empty) & ~_within(pieces, fetched) & ~_within(pieces, failed))
         .then(pl.lit(Reason.VENDOR_EMPTY))
         .otherwise(pl.lit(Reason.MISSING))
     )

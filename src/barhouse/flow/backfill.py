@@ -45,7 +45,7 @@ KEEPERS = 2
 """Transactions at a time: while one waits for PostgreSQL, the other computes."""
 
 
-UNREAD = (State.FAILED, State.UNKNOWN)
+UNREAD = (State.FAILED, State.REFUSED, State.UNKNOWN)
 """What a source can come to that was asked: nothing is known of the span."""
 
 
@@ -215,7 +215,8 @@ def _account(run: Run, piece: Piece, attempts: Sequence[fallback.Attempt]) -> No
     failed = [attempt for attempt in attempts if attempt.state in UNREAD]
     read = [attempt for attempt in attempts if attempt.fetched and not attempt.outdone]
     answers, bars = [each.span for each in read], [each.span for each in read if each.state == State.FETCHED]
-    missing = merged(part for each in failed for part in each.span.without(bars if each.passes else answers))
+    others = [(each.span, bars if each.state == State.FAILED else answers) for each in failed]
+    missing = merged(part for span, known in others for part in span.without(known))
     run.outcomes[piece.series].missing += missing
     if not read:
         run.watch(piece, None)

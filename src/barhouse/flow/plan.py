@@ -108,7 +108,7 @@ def _nobody_knows(told: Mapping[str, list[Stretch]], sources: Sequence[Source], 
     return (
         any(stretch.is_unknown(now) for stretch in every)
         and all(told.get(source.name) for source in sources)
-        and not any(stretch.state in (State.FETCHED, State.FAILED) for stretch in every)
+        and not any(stretch.state in (State.FETCHED, State.FAILED, State.REFUSED) for stretch in every)
     )
 
 

@@ -109,16 +109,17 @@ def _asked(told: Iterable[Sequence[Stretch]]) -> Mapping[State, list[Span]]:
 def _state(stored: pl.Series, then: pl.Series, asked: Mapping[State, list[Span]], first: datetime) -> pl.Expr:
     """How it stands with a slot whose absence is told beside it (`last`, `reason`); bars begin at `first`."""
     told = (pl.col("time") <= pl.col("last")).fill_null(value=False)
-    fetched, failed, empty, away = (
+    fetched, failed, refused, empty, away = (
         pl.any_horizontal(pl.lit(value=False), *(within(span) for span in asked[state]))
-        for state in (State.FETCHED, State.FAILED, State.EMPTY, State.UNREACHABLE)
+        for state in (State.FETCHED, State.FAILED, State.REFUSED, State.EMPTY, State.UNREACHABLE)
     )
+    unread = (failed | (refused & ~empty)) & ~fetched
     return (
         pl.when(pl.col("time").is_in(then.implode()))
         .then(pl.lit(Presence.PRESENT))
         .when(pl.col("time").is_in(stored.implode()))
         .then(pl.lit(Presence.LATER))
-        .when(failed & ~fetched & ~(told & (pl.col("reason") != Presence.MISSING)))
+        .when(unread & ~(told & (pl.col("reason") != Presence.MISSING)))
         .then(pl.lit(Presence.FAILED))
         .when(told)
         .then("reason")

@@ -30,7 +30,8 @@ class Standing:
     unread: Sequence[Span]
     """Asked of nobody yet, though bars are due there."""
     failed: Sequence[Span]
-    """Asked, and no source could be read; the next backfill asks again."""
+    """Asked, and no source could be read; the next backfill asks again. Where one was away, another's "nothing" says
+    nothing."""
     unreachable: Sequence[Span]
     """What no source has, by its nature."""
     unjudged: str | None = None
@@ -58,8 +59,9 @@ def _standing(db: Database, row: Mapping[str, Any], now: datetime, unjudged: str
         instrument = instruments.find(connection, row["symbol"], AssetClass(row["asset_class"]))
         series = Series(instrument, Timeframe.of(row["timeframe"]))
         told = [stretch for stretches in coverage.of_series(connection, series).values() for stretch in stretches]
-    read = _in(told, State.FETCHED, State.EMPTY)
-    failed = _less(_in(told, State.FAILED, State.UNKNOWN), read)
+    fetched, away = _in(told, State.FETCHED), _in(told, State.FAILED)
+    read = merged([*fetched, *_less(_in(told, State.EMPTY), away)])
+    failed = _less(merged([*away, *_in(told, State.REFUSED, State.UNKNOWN)]), read)
     unreachable = _less(_in(told, State.UNREACHABLE), [*read, *failed])
     unread = []
     if row["tracked"] and row["since"] < now and not unjudged:

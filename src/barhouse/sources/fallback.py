@@ -22,9 +22,6 @@ POOR = 0.85
 BETTER = 0.05
 """By more than this another answer has to be better to be preferred."""
 
-LASTING = (CannotServe, NotEntitled, RequestRefused, UnknownAtSource)
-"""Refusals that stay as they are: what the next source says is all there is to know."""
-
 Judge = Callable[[Fetched], Awaitable[float | None]]
 """How good an answer is, from 0 to 1; None where it has no rows to judge."""
 
@@ -46,7 +43,7 @@ class Attempt:
 
     @property
     def state(self) -> str:
-        """What coverage keeps of it: fetched, empty, failed, unknown or unreachable; unread is never empty."""
+        """What coverage keeps of it: fetched, empty, failed, refused, unknown or unreachable; unread is never empty."""
         match self.error:
             case None:
                 return "fetched" if self.fetched and self.fetched.bars.height + self.fetched.rejects.height else "empty"
@@ -54,13 +51,10 @@ class Attempt:
                 return "unreachable"
             case UnknownAtSource():
                 return "unknown"
+            case NotEntitled() | RequestRefused():
+                return "refused"
             case _:
                 return "failed"
-
-    @property
-    def passes(self) -> bool:
-        """Whether it failed for a reason that will be over or can be mended: then it may well have bars there."""
-        return self.error is not None and not isinstance(self.error, LASTING)
 
     @property
     def score(self) -> float | None:

@@ -23,6 +23,9 @@ class State(StrEnum):
     FETCHED = "fetched"
     EMPTY = "empty"
     FAILED = "failed"
+    """The source was away or erred: it may well have bars there."""
+    REFUSED = "refused"
+    """The source will not tell, by its plan or as it reads the request: that stays as it is."""
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
     """The source does not know the symbol, which says nothing of its bars."""
@@ -63,7 +66,7 @@ class Stretch:
                 return self.span if now < self.read_at + timedelta(days=2 ** min(self.attempts, 6)) else None
             case State.UNREACHABLE:
                 return self.span
-            case State.FAILED | State.UNKNOWN:
+            case State.FAILED | State.REFUSED | State.UNKNOWN:
                 return None
 
     def is_unknown(self, now: datetime) -> bool:
@@ -145,11 +148,11 @@ def record(connection: Connection, series: Series, source: int, stretch: Stretch
 def laid_over(around: Iterable[Stretch], stretch: Stretch, revisit: timedelta) -> list[Stretch]:
     """`around` with `stretch` on top: overlapped parts give way, final neighbours of the same state become one.
 
-    An answer like the one before (`empty`, `failed`, `unknown`) counts as one more attempt.
+    An answer like the one before (`empty`, `failed`, `refused`, `unknown`) counts as one more attempt.
     """
     around = list(around)
     earlier = [old.attempts for old in around if old.state == stretch.state and old.span.common(stretch.span)]
-    if earlier and stretch.state in (State.EMPTY, State.FAILED, State.UNKNOWN):
+    if earlier and stretch.state not in (State.FETCHED, State.UNREACHABLE):
         stretch = replace(stretch, attempts=max(earlier) + 1)
     rest = [replace(old, span=part) for old in around for part in old.span.without([stretch.span]) if part]
     laid: list[Stretch] = []

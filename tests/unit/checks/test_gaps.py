@@ -197,6 +197,13 @@ def test_the_vendor_has_nothing_where_all_who_answered_said_so() -> None:
         (week[1], 1, "missing"),
         (week[2], 1, "vendor_empty"),
     ]
+    away, refused = (week[2], week[3], "failed"), (week[2], week[3], "refused")
+    assert reasons(found(at([week[0], week[4]]), D1, told=told(empty, (week[3], week[4], "empty"), away))) == [
+        (week[1], 1, "vendor_empty"),
+        (week[2], 1, "missing"),
+        (week[3], 1, "vendor_empty"),
+    ]
+    assert reasons(found(at([week[0], week[3]]), D1, told=told(empty, refused))) == [(week[1], 2, "vendor_empty")]
     assert reasons(found(at([week[0], week[2]]), D1, told=told(empty, instrument=2))) == [(week[1], 1, "missing")]
 
 

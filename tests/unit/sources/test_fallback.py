@@ -75,17 +75,18 @@ def test_a_source_that_gives_the_bars_is_the_only_one_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "state"),
     [
-        *(Reply.json({"error": "no"}, status) for status in (400, 401, 403, 422, 429, 500)),
-        Reply(HTML),
-        Reply(b"xxxx", reset=True),
+        *((Reply.json({"error": "no"}, status), "refused") for status in (400, 403, 422)),
+        *((Reply.json({"error": "no"}, status), "failed") for status in (401, 429, 500)),
+        (Reply(HTML), "failed"),
+        (Reply(b"xxxx", reset=True), "failed"),
     ],
 )
-def test_what_a_source_fails_to_give_the_next_one_gives(fault: Reply) -> None:
+def test_what_a_source_fails_to_give_the_next_one_gives(fault: Reply, state: str) -> None:
     attempts, _ = fetch(fault, POLYGON.honest)
 
-    assert [attempt.state for attempt in attempts] == ["failed", "fetched"]
+    assert [attempt.state for attempt in attempts] == [state, "fetched"]
     assert attempts[1].span == SPAN
 
 

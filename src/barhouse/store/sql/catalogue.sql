@@ -49,8 +49,8 @@ WITH absent AS (
     GROUP BY instrument, timeframe_code
 ), asked AS (
     SELECT instrument, timeframe AS code, max(read_at) AS read_at,
-           count(*) FILTER (WHERE state = 'failed') AS failed,
-           max(reason) FILTER (WHERE state = 'failed') AS reason,
+           count(*) FILTER (WHERE state IN ('failed', 'refused')) AS failed,
+           max(reason) FILTER (WHERE state IN ('failed', 'refused')) AS reason,
            count(*) FILTER (WHERE state = 'unreachable') AS unreachable
     FROM coverage
     GROUP BY instrument, timeframe

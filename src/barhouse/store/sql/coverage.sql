@@ -37,7 +37,7 @@ WHERE NOT EXISTS (
     SELECT FROM bar b WHERE b.instrument = wanted.instrument AND b.timeframe = wanted.timeframe
 )
 GROUP BY c.instrument, t.name
-HAVING bool_or(c.state = 'unknown') AND NOT bool_or(c.state IN ('fetched', 'failed'));
+HAVING bool_or(c.state = 'unknown') AND NOT bool_or(c.state IN ('fetched', 'failed', 'refused'));
 
 -- name: absences
 -- The stretches of a series in a span in which expected bars are absent, and why, oldest first.
