@@ -86,6 +86,25 @@ def test_a_worker_that_is_told_to_stop_gives_its_tasks_back(service: DatabaseSer
     assert (told["status"], told["tasks"][0]["retry_count"]) == ("queued", 0)
 
 
+def test_a_worker_takes_up_more_tasks_at_a_time_once_more_may_start(database_url: str) -> None:
+    symbols = ("AAPL", "IBM", "MSFT", "GOOG")
+    with vendor_side.running(faults="latency seconds=3") as vendors, DatabaseService(database_url) as service:
+        told = {"polygon_api_key": "k", "polygon_calls_per_minute": 0, "max_concurrent_symbols": 1}
+        places = {f"{name}_url": vendors for name in ("polygon", "yahoo", "binance")}
+        with working(service, Settings.model_validate({"database_url": database_url} | told | places)) as starts:
+            each = [jobs.request(service, Kind.BACKFILL, wanted(service, symbol), by="test") for symbol in symbols]
+            until(lambda: _running(service, each) == 1)
+            starts.most = 4
+            until(lambda: _running(service, each) > 2)
+            ends = [until(through(service, job["job_id"])) for job in each]
+
+    assert [end["status"] for end in ends] == ["completed"] * 4
+
+
+def _running(service: DatabaseService, every: list[dict[str, Any]]) -> int:
+    return sum(jobs.job(service, job["job_id"])["running"] for job in every)
+
+
 def test_a_task_that_is_delivered_again_finds_its_work_done_and_writes_nothing(service: DatabaseService) -> None:
     with vendor_side.running() as vendors:
         job = jobs.request(service, Kind.BACKFILL, wanted(service, "AAPL"), by="test")

@@ -19,6 +19,7 @@ class Starts:
         self.apart = apart
         self._most = most
         self._limiter: anyio.CapacityLimiter | None = None
+        self._changed = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next = 0.0
 
@@ -34,6 +35,13 @@ class Starts:
         self._most = most
         if self._loop and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._adapt)
+
+    async def exceed(self, most: int) -> None:
+        """Wait until more than so many may be fetched at once."""
+        self._limit()
+        while self._most <= most:
+            self._changed.clear()
+            await self._changed.wait()
 
     async def __aenter__(self) -> None:
         await self._limit().acquire()
@@ -57,10 +65,12 @@ class Starts:
         loop = asyncio.get_running_loop()
         if self._limiter is None or self._loop is not loop:
             self._limiter, self._loop, self._next = anyio.CapacityLimiter(self._most), loop, 0.0
+            self._changed = asyncio.Event()
         return self._limiter
 
     def _adapt(self) -> None:
         self._limit().total_tokens = self._most
+        self._changed.set()
 
 
 def at_once(settings: Settings) -> int:

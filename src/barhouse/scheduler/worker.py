@@ -55,7 +55,8 @@ def working(db: Database, settings: Settings, *, waits: Sequence[float] = WAITS)
     again after each of `waits`, in seconds.
     """
     over, starts = Event(), Starts(at_once(settings), settings.stagger_seconds)
-    thread = Thread(target=_loop, args=(over, db, settings, partial(_perform, starts, waits)), name="worker")
+    args = (over, db, settings, starts, partial(_perform, starts, waits))
+    thread = Thread(target=_loop, args=args, name="worker")
     thread.start()
     try:
         yield starts
@@ -77,15 +78,15 @@ async def _perform(
         log.warning("task_interrupted", execution=str(execution), error=str(error))
 
 
-def _loop(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
+def _loop(over: Event, db: Database, settings: Settings, starts: Starts, performing: Performing) -> None:
     # Polars raises Ctrl-C in whatever thread computes: the loop ends then, and its tasks are given back
     with suppress(KeyboardInterrupt):
-        asyncio.run(_until(over, db, settings, performing))
+        asyncio.run(_until(over, db, settings, starts, performing))
 
 
-async def _until(over: Event, db: Database, settings: Settings, performing: Performing) -> None:
+async def _until(over: Event, db: Database, settings: Settings, starts: Starts, performing: Performing) -> None:
     asyncio.get_running_loop().set_exception_handler(_say)
-    task = asyncio.create_task(work(db, settings, performing))
+    task = asyncio.create_task(work(db, settings, starts, performing))
     await asyncio.to_thread(over.wait)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -100,22 +101,22 @@ def _say(loop: asyncio.AbstractEventLoop, lost: dict[str, Any]) -> None:
         loop.default_exception_handler(lost)
 
 
-async def work(db: Database, settings: Settings, performing: Performing) -> None:
-    """Do tasks until cancelled; whatever ends the worker, it starts again."""
+async def work(db: Database, settings: Settings, starts: Starts, performing: Performing) -> None:
+    """Do tasks until cancelled, as many at once as series may start; whatever ends the worker, it starts again."""
     sources = vendors(db, settings)
     try:
-        await _supervised(db, sources, at_once(settings), performing)
+        await _supervised(db, sources, starts, performing)
     finally:
         for source in sources.values():
             await source.close()
 
 
-async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: int, performing: Performing) -> None:
+async def _supervised(db: Database, sources: Mapping[str, Source], starts: Starts, performing: Performing) -> None:
     delay = FIRST
     while True:
         began = monotonic()
         try:
-            await _live(db, sources, concurrency, performing)
+            await _live(db, sources, starts, performing)
             log.warning("worker_ended")
         except MigrationError as outdated:
             log.error("worker_outdated", error=str(outdated))
@@ -127,10 +128,12 @@ async def _supervised(db: Database, sources: Mapping[str, Source], concurrency: 
         delay = min(2 * delay, LONGEST)
 
 
-async def _live(db: Database, sources: Mapping[str, Source], concurrency: int, performing: Performing) -> None:
-    """One life: it ends with its connections, or by MigrationError when a newer Barhouse has come to the database."""
+async def _live(db: Database, sources: Mapping[str, Source], starts: Starts, performing: Performing) -> None:
+    """One life: it ends with its connections, when more may start at once than it has tasks in hand, or by
+    MigrationError when a newer Barhouse has come to the database."""
     await asyncio.to_thread(require_known, db)
-    ends = [asyncio.create_task(_run(db, sources, concurrency, performing)), asyncio.create_task(_recover(db))]
+    parts = (_run(db, sources, starts.most, performing), _outgrown(starts, starts.most), _recover(db))
+    ends = [asyncio.create_task(part) for part in parts]
     try:
         ended, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -164,6 +167,12 @@ async def _run(db: Database, sources: Mapping[str, Source], concurrency: int, pe
             shutdown_graceful_timeout=GRACE,
             delete_jobs="always",
         )
+
+
+async def _outgrown(starts: Starts, most: int) -> None:
+    """Wait until more than so many may start at once: the library takes up as many tasks as it was told at first."""
+    await starts.exceed(most)
+    log.info("concurrency_raised", at_once=starts.most)
 
 
 @asynccontextmanager
