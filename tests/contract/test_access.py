@@ -47,14 +47,15 @@ def bearing(key: str) -> dict[str, str]:
 
 
 def routes(app: FastAPI) -> list[tuple[str, str]]:
-    """Every method and path of an app, as a caller would write them; a route for streams and files too."""
+    """Every method and path of an app, as a caller would write them; a route for streams and files too, HEAD by GET."""
     found = []
     for route in app.routes:
         inner = getattr(route, "effective_route_contexts", None)
         contexts: list[Any] = list(inner()) if inner else [route]
         for each in contexts:
             path = re.sub(r"{[^}]*}", "1", each.path)
-            found += [(method, path) for method in sorted(getattr(each, "methods", None) or {"GET"})]
+            methods = set(getattr(each, "methods", None) or {"GET"})
+            found += [(method, path) for method in sorted(methods | ({"HEAD"} if "GET" in methods else set()))]
     return found
 
 

@@ -43,6 +43,7 @@ from barhouse.api.door import Door
 from barhouse.api.encoding import Encoding
 from barhouse.api.following import Following
 from barhouse.api.guard import Guard, bound
+from barhouse.api.heads import Heads
 from barhouse.api.listening import Listening
 from barhouse.api.quick import Quick
 from barhouse.config import Settings
@@ -128,6 +129,7 @@ def _guard(app: FastAPI, settings: Settings, door: Door) -> None:
             expose_headers=["ETag", "Retry-After", errors.NAME, *HEADERS],
         )
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Heads)
 
 
 def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -135,7 +137,7 @@ def _over(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with opened(settings) as db:
+        with opened(settings, is_hasty=True) as db:
             bound(settings, has_keys=any_key(db))
             quick = Quick(db.url)
             await quick.open()

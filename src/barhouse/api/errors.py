@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from barhouse.api.compat.refusals import refusal
 from barhouse.api.dashboard import frame
+from barhouse.api.heads import has_head
 from barhouse.errors import BarhouseError, DatabaseUnavailable, RateLimited, RequestError, SourceError
 
 log = structlog.get_logger()
@@ -26,7 +27,7 @@ NAME = "X-Barhouse-Error"
 SOON = {"Retry-After": "5"}
 """When to ask a warehouse again that is away; a server that was killed is back by then, mostly."""
 METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
-"""Those that anything here has."""
+"""Those that anything here has, HEAD besides."""
 AWAY = "The warehouse is away; the server's log says why"
 
 
@@ -76,11 +77,12 @@ async def plain(request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """The methods that a path has: the framework names those of the first of its routes only."""
     routes, scope = request.app.routes, request.scope
-    return ", ".join(
+    found = {
         method
         for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    }
+    return ", ".join(sorted(found | ({"HEAD"} if "GET" in found and has_head(request.url.path) else set())))
 
 
 async def unexpected(request: Request, error: Exception) -> Response:

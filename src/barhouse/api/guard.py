@@ -10,12 +10,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from barhouse.api.errors import detail, shown
+from barhouse.api.roles import changes
 from barhouse.config import Settings
 from barhouse.errors import SettingsError
-
-READING = {"GET", "HEAD", "OPTIONS"}
-CHANGING = {"/api/v1/enrichment/pause", "/api/v1/enrichment/resume"}
-"""What changes something though it is only read, as old scripts do."""
 
 
 def bound(settings: Settings, *, has_keys: bool) -> None:
@@ -52,8 +49,7 @@ class Guard:
         host = hosts[0] if len(hosts) == 1 else ""
         if not self._is_ours(host):
             return "Host: this name is not ours; call by 127.0.0.1, or set BARHOUSE_ALLOWED_HOSTS"
-        changes = scope["method"] not in READING or scope["path"] in CHANGING
-        if changes and self._is_from_elsewhere(headers, host):
+        if changes(scope["method"], scope["path"]) and self._is_from_elsewhere(headers, host):
             return "Origin: a page of another site asks for a change"
         return None
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from barhouse.api.guard import CHANGING, READING
 from barhouse.store.keys import Role
+
+READING = {"GET", "HEAD", "OPTIONS"}
+CHANGING = {"/api/v1/enrichment/pause", "/api/v1/enrichment/resume"}
+"""What changes something though it is only read, as old scripts do."""
 
 ANYBODY = None
 """Asked of nobody: no key, no cookie, no limit."""
