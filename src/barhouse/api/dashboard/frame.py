@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -45,6 +45,9 @@ FOREVER = "public, max-age=31536000, immutable"
 
 UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
 SIZES = ("B", "KB", "MB", "GB", "TB")
+
+MANY = 4096
+"""So many instants and lengths of time are kept as words: a page of thousands of series has few different ones."""
 
 pages = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -125,6 +128,7 @@ def day(moment: datetime | None) -> str:
     return instant(moment)[:10] if moment else NOTHING
 
 
+@lru_cache(MANY)
 def minute(moment: datetime | None) -> str:
     """An instant to the minute; the day alone for a bar of a day."""
     return instant(moment)[:16].replace("T", " ").removesuffix(" 00:00") if moment else NOTHING
@@ -150,6 +154,7 @@ def ago(moment: datetime | None, now: datetime | None = None) -> Markup:
     return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(instant(moment), minute(moment), words)
 
 
+@lru_cache(MANY)
 def duration(seconds: float | None) -> str:
     """A stretch of time for people: its two greatest units."""
     if seconds is None:

@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from barhouse.api.dashboard.frame import page, part
 from barhouse.api.deps import Configured, Stored
-from barhouse.config import Settings
 from barhouse.flow import glance, instruments
 from barhouse.flow.condition import Freshness
 from barhouse.flow.health import room
@@ -35,9 +34,9 @@ async def root() -> RedirectResponse:
 
 
 @router.get("/dashboard")
-def overview(request: Request, db: Stored, settings: Configured) -> HTMLResponse:
+def overview(request: Request, db: Stored) -> HTMLResponse:
     """Whether all is well, at one glance."""
-    return page(request, "overview.html", **_now(db, 0.0), **_slow(db, settings))
+    return page(request, "overview.html", **_now(db, 0.0), **_heat(db))
 
 
 @router.get("/dashboard/parts/now")
@@ -49,13 +48,15 @@ def now(request: Request, db: Stored) -> Response:
 @router.get("/dashboard/parts/heat")
 def heat(request: Request, db: Stored) -> Response:
     """How fresh all series are."""
-    return part(request, "parts/heat.html", **_now(db))
+    return part(request, "parts/heat.html", **_heat(db))
 
 
 @router.get("/dashboard/parts/slow")
 def slow(request: Request, db: Stored, settings: Configured) -> Response:
-    """What changes from minute to minute: vendors, quality, storage."""
-    return part(request, "parts/slow.html", **_slow(db, settings))
+    """What changes from minute to minute, and takes longer to tell: vendors, quality, storage."""
+    at = datetime.now(UTC)
+    vendors, trend = glance.vendors(db, at), glance.trend(db, DAYS, at)
+    return part(request, "parts/slow.html", vendors=vendors, trend=trend, storage=glance.storage(db, room(settings)))
 
 
 @router.get("/dashboard/pulse")
@@ -66,20 +67,11 @@ def pulse(request: Request, db: Stored) -> Response:
 
 
 def _now(db: Database, age: float = RECENT) -> dict[str, Any]:
-    seen = glance.seen(db, datetime.now(UTC), age=age)
-    return {
-        "now": seen.now,
-        "look": LOOKS[seen.now.status],
-        "heat": glance.heat(db, seen.series, list(Timeframe)),
-        "kinds": list(Freshness),
-        "totals": instruments.totals(db),
-    }
+    now = glance.seen(db, datetime.now(UTC), age=age).now
+    return {"now": now, "look": LOOKS[now.status], "totals": instruments.totals(db)}
 
 
-def _slow(db: Database, settings: Settings) -> dict[str, Any]:
-    at = datetime.now(UTC)
-    return {
-        "vendors": glance.vendors(db, at),
-        "trend": glance.trend(db, DAYS, at),
-        "storage": glance.storage(db, room(settings)),
-    }
+def _heat(db: Database) -> dict[str, Any]:
+    seen = glance.seen(db, datetime.now(UTC), age=RECENT)
+    heat = glance.heat(db, seen.series, list(Timeframe))
+    return {"heat": heat, "counts": seen.now.freshness, "kinds": list(Freshness)}

@@ -36,15 +36,18 @@ ORDER BY i.asset_class;
 
 -- name: totals
 -- What the warehouse holds in all, out of what each series says of itself, and what came in within a day.
-SELECT (SELECT count(*) FROM instrument) AS instruments, count(*) AS series,
-       count(*) FILTER (WHERE tracked) AS tracked, coalesce(sum(bars), 0)::bigint AS bars,
-       min(first_bar) AS first_bar, max(last_bar) AS last_bar, max(revised_at) AS revised_at,
-       (SELECT count(*) FROM quarantine WHERE status = 'quarantined') AS quarantined,
-       (SELECT count(*) FROM enrichment_fetch_log
-        WHERE created_at > now() - interval '1 day' AND calls > 0) AS fetches,
-       (SELECT count(*) FROM enrichment_fetch_log
-        WHERE created_at > now() - interval '1 day' AND NOT success) AS failed_fetches
-FROM series;
+SELECT (SELECT count(*) FROM instrument) AS instruments, held.*,
+       (SELECT count(*) FROM quarantine WHERE status = 'quarantined') AS quarantined, lately.*
+FROM (
+    SELECT count(*) AS series, count(*) FILTER (WHERE tracked) AS tracked, coalesce(sum(bars), 0)::bigint AS bars,
+           min(first_bar) AS first_bar, max(last_bar) AS last_bar, max(revised_at) AS revised_at
+    FROM series
+) AS held
+CROSS JOIN (
+    SELECT count(*) FILTER (WHERE calls > 0) AS fetches, count(*) FILTER (WHERE NOT success) AS failed_fetches
+    FROM enrichment_fetch_log
+    WHERE created_at > now() - interval '1 day'
+) AS lately;
 
 -- name: described
 -- Each series with what is stored of it, and the mean quality of its newest bars.
