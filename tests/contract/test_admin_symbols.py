@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from barhouse.api.app import create
 from barhouse.config import Settings
 from barhouse.flow import instruments
+from barhouse.flow.keys import create_key
+from barhouse.store.keys import Role
 from barhouse.store.postgres import Database
 from tests.warehouse import ODD_HOURS, TWO_OF_A_NAME
 
@@ -49,6 +52,25 @@ def test_many_symbols_are_tracked_at_once(api: TestClient, db: Database) -> None
     assert hours["unreachable"][0]["start"] == "1990-01-01T00:00:00Z"
     assert days["unreachable"] == []
     assert told(api, "GET")["count"] == 3
+
+
+def test_the_log_names_who_changed_what(api: TestClient, db: Database) -> None:
+    admin = create_key(db, "ops", role=Role.ADMIN, by="test")["key"]
+    wanted = {"timeframes": ["1d"]}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "", {"json": wanted | {"symbols": ["AAPL"]}}),
+        ("PUT", "/AAPL/timeframes", {"json": wanted}),
+        ("PATCH", "/AAPL", {"json": {"since": "2020-01-01"}}),
+        ("DELETE", "/AAPL", {}),
+    ]
+
+    with capture_logs() as logged:
+        for method, path, more in calls:
+            told(api, method, path, headers={"X-API-Key": admin}, **more)
+
+    names = [(each["event"], each["by"]) for each in logged if "by" in each]
+    events = ("series_tracked", "series_dropped", "series_tracked", "symbol_changed", "symbols_put_away")
+    assert names == [(event, "api:ops") for event in events]
 
 
 def test_thousands_are_tracked_at_once_and_listed_page_by_page(api: TestClient, db: Database) -> None:

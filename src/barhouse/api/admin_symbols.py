@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from barhouse.api.deps import Configured, Stored
+from barhouse.api.deps import Actor, Configured, Stored
 from barhouse.api.numbered import Cursor, behind
 from barhouse.api.shapes import Instant
 from barhouse.config import Settings
@@ -138,7 +138,7 @@ def listed(
 
 
 @router.post("", summary="Track symbols")
-def create(db: Stored, settings: Configured, wanted: Wanted) -> KeptSymbols:
+def create(db: Stored, settings: Configured, by: Actor, wanted: Wanted) -> KeptSymbols:
     """Keep symbols up to date from now on, many at once; those that are already get what is new.
 
     The schedulers see it when they fire next; `POST backfill` brings the bars at once. The answer says for each
@@ -146,7 +146,7 @@ def create(db: Stored, settings: Configured, wanted: Wanted) -> KeptSymbols:
     """
     now = datetime.now(UTC)
     asset = None if wanted.asset_class is None else AssetClass.of(wanted.asset_class)
-    series = management.create(db, wanted.symbols, asset, wanted.exchange, wanted.each, wanted.start, now)
+    series = management.create(db, wanted.symbols, asset, wanted.exchange, wanted.each, wanted.start, now, by=by)
     return _symbols(_promised(db, settings, series, now))
 
 
@@ -157,19 +157,19 @@ def read(db: Stored, symbol: Symbol, asset_class: Class = None) -> KeptSymbol:
 
 
 @router.patch("/{symbol}", summary="Change a symbol")
-def update(db: Stored, symbol: Symbol, changes: Changes, asset_class: Class = None) -> KeptSymbol:
+def update(db: Stored, by: Actor, symbol: Symbol, changes: Changes, asset_class: Class = None) -> KeptSymbol:
     """Its exchange (409 where bars are kept by the calendar of another), whether it is active, from when on."""
     instrument = _found(db, symbol, asset_class)
     since = None if changes.since is None else moment(changes.since)
-    management.change(db, instrument, exchange=changes.exchange, active=changes.active, since=since)
+    management.change(db, instrument, exchange=changes.exchange, active=changes.active, since=since, by=by)
     return KeptSymbol(**management.of(db, instrument))
 
 
 @router.delete("/{symbol}", summary="Put a symbol away")
-def deactivate(db: Stored, symbol: Symbol, asset_class: Class = None) -> KeptSymbol:
+def deactivate(db: Stored, by: Actor, symbol: Symbol, asset_class: Class = None) -> KeptSymbol:
     """Its bars stay and are served; nothing of it is fetched until it is tracked again or made active."""
     instrument = _found(db, symbol, asset_class)
-    management.put_away(db, [instrument])
+    management.put_away(db, [instrument], by=by)
     return KeptSymbol(**management.of(db, instrument))
 
 
@@ -181,34 +181,35 @@ def timeframes(db: Stored, symbol: Symbol, asset_class: Class = None) -> list[Ke
 
 @router.put("/{symbol}/timeframes", summary="Set the timeframes of a symbol")
 def set_timeframes(
-    db: Stored, settings: Configured, symbol: Symbol, wanted: Timeframes, asset_class: Class = None
+    db: Stored, settings: Configured, by: Actor, symbol: Symbol, wanted: Timeframes, asset_class: Class = None
 ) -> list[KeptTimeframe]:
     """From now on exactly these are kept up to date; the bars of others stay."""
     now = datetime.now(UTC)
-    series = management.replace(db, _found(db, symbol, asset_class), wanted.each, wanted.start, now)
+    series = management.replace(db, _found(db, symbol, asset_class), wanted.each, wanted.start, now, by=by)
     return _promised(db, settings, series, now)[0].timeframes
 
 
 @router.post("/{symbol}/timeframes", summary="Track timeframes of a symbol")
 def add_timeframes(
-    db: Stored, settings: Configured, symbol: Symbol, wanted: Timeframes, asset_class: Class = None
+    db: Stored, settings: Configured, by: Actor, symbol: Symbol, wanted: Timeframes, asset_class: Class = None
 ) -> list[KeptTimeframe]:
     """From now on these are kept up to date too."""
     now = datetime.now(UTC)
-    series = management.add(db, [_found(db, symbol, asset_class)], wanted.each, wanted.start, now)
+    series = management.add(db, [_found(db, symbol, asset_class)], wanted.each, wanted.start, now, by=by)
     return _promised(db, settings, series, now)[0].timeframes
 
 
 @router.delete("/{symbol}/timeframes", summary="Stop tracking timeframes of a symbol")
 def drop_timeframes(
     db: Stored,
+    by: Actor,
     symbol: Symbol,
     timeframes: Annotated[list[str], Query(min_length=1, description="Those to stop; repeat it for several.")],
     asset_class: Class = None,
 ) -> list[KeptTimeframe]:
     """From now on these are not fetched any more; their bars stay."""
     instrument = _found(db, symbol, asset_class)
-    management.drop(db, [instrument], Timeframe.several(timeframes))
+    management.drop(db, [instrument], Timeframe.several(timeframes), by=by)
     return KeptSymbol(**management.of(db, instrument)).timeframes
 
 

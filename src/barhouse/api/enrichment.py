@@ -242,9 +242,9 @@ def pause(db: Stored, by: Actor) -> Held:
 
 
 @router.post("/resume", summary="Let scheduled enrichment go on")
-def resume(db: Stored) -> Held:
+def resume(db: Stored, by: Actor) -> Held:
     """Let scheduled enrichment go on from its next time."""
-    new = scheduling.resume_enrichment(db)
+    new = scheduling.resume_enrichment(db, by)
     message = "Scheduled enrichment goes on" if new else "It was not paused"
     return Held(timestamp=datetime.now(UTC), status="resumed", message=message)
 
@@ -256,9 +256,9 @@ def pause_by_get(db: Stored, by: Actor) -> Held:
 
 
 @router.get("/resume", summary="Let scheduled enrichment go on, for old scripts", deprecated=True)
-def resume_by_get(db: Stored) -> Held:
+def resume_by_get(db: Stored, by: Actor) -> Held:
     """The same as POST."""
-    return resume(db)
+    return resume(db, by)
 
 
 @router.get("/history", summary="The latest enrichments")

@@ -109,7 +109,7 @@ def _bring(db: Database, settings: Settings, console: Console) -> list[Outcome]:
     """Backfill every packaged series over all its history; it ended years ago, so nothing more is waited for."""
     wanted = [packaged(db, instrument) for instrument in sample().instruments()]
     outcomes = bring(db, vendors(db, settings), wanted, console, concurrency=settings.max_concurrent_symbols)
-    management.drop(db, [each.series.instrument for each in wanted], [Timeframe.D1])
+    management.drop(db, [each.series.instrument for each in wanted], [Timeframe.D1], by="demo")
     return outcomes
 
 

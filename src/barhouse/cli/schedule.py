@@ -57,7 +57,7 @@ def resume(name: Named, *, data_dir: DataDir = None) -> None:
     Example: [bold]barhouse schedule resume enrichment[/]
     """
     with opened(configured(data_dir)) as db:
-        scheduling.resume(db, name, by=me())
+        scheduling.resume(db, name, me())
         _show(Console(), scheduling.standing(db))
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from barhouse.cli.options import Class, DataDir, Symbols, asset_class, configured
+from barhouse.cli.options import Class, DataDir, Symbols, asset_class, configured, me
 from barhouse.flow import instruments, management
 from barhouse.flow.warehouse import opened
 from barhouse.model import Timeframe
@@ -33,9 +33,9 @@ def untrack(
     with opened(configured(data_dir)) as db:
         wanted = instruments.find_all(db, symbols, asset_class(asset))
         if dropped:
-            management.drop(db, wanted, dropped)
+            management.drop(db, wanted, dropped, by=me())
         else:
-            management.put_away(db, wanted)
+            management.put_away(db, wanted, by=me())
     what = f" in {', '.join(dropped)}" if dropped else ""
     names = ", ".join(map(str, wanted))
     Console().print(f"Not kept up to date any more{what}: [bold]{names}[/]; their bars stay", highlight=False)

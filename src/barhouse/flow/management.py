@@ -56,7 +56,7 @@ def numbered(db: Database, keys: Sequence[int]) -> list[Instrument]:
     return found
 
 
-def bring_back(db: Database, wanted: Sequence[Instrument], *, by: str | None = None) -> None:
+def bring_back(db: Database, wanted: Sequence[Instrument], *, by: str) -> None:
     """Fetch again what was tracked of these instruments before they were put away."""
     with db.transaction() as connection:
         instruments.set_active(connection, [each.number for each in wanted], active=True)
@@ -77,7 +77,7 @@ def create(
     since: datetime | None,
     now: datetime,
     *,
-    by: str | None = None,
+    by: str,
 ) -> list[Series]:
     """Keep these symbols up to date from now on, instruments that were put away too; the series, symbol by symbol.
 
@@ -94,7 +94,7 @@ def add(
     since: datetime | None,
     now: datetime,
     *,
-    by: str | None = None,
+    by: str,
 ) -> list[Series]:
     """Keep these timeframes of some instruments up to date from now on."""
     starts = {Series(each, frame): since or earliest(frame, now) for each in wanted for frame in timeframes}
@@ -104,14 +104,20 @@ def add(
 
 
 def replace(
-    db: Database, instrument: Instrument, timeframes: Sequence[Timeframe], since: datetime | None, now: datetime
+    db: Database,
+    instrument: Instrument,
+    timeframes: Sequence[Timeframe],
+    since: datetime | None,
+    now: datetime,
+    *,
+    by: str,
 ) -> list[Series]:
     """Keep these timeframes of an instrument up to date, and no other."""
-    drop(db, [instrument], [each for each in Timeframe if each not in timeframes])
-    return add(db, [instrument], timeframes, since, now)
+    drop(db, [instrument], [each for each in Timeframe if each not in timeframes], by=by)
+    return add(db, [instrument], timeframes, since, now, by=by)
 
 
-def drop(db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timeframe], *, by: str | None = None) -> int:
+def drop(db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timeframe], *, by: str) -> int:
     """How many series, of some instruments and timeframes, are not kept up to date any more; bars stay."""
     with db.transaction() as connection:
         dropped = instruments.untrack(connection, [each.number for each in wanted], timeframes)
@@ -119,14 +125,14 @@ def drop(db: Database, wanted: Sequence[Instrument], timeframes: Sequence[Timefr
     return dropped
 
 
-def put_away(db: Database, wanted: Sequence[Instrument], *, by: str | None = None) -> None:
+def put_away(db: Database, wanted: Sequence[Instrument], *, by: str) -> None:
     """Fetch nothing of these instruments any more; bars stay, and what was tracked is remembered."""
     with db.transaction() as connection:
         instruments.set_active(connection, [each.number for each in wanted], active=False)
     log.info("symbols_put_away", symbols=[str(each) for each in wanted], by=by)
 
 
-def begin(db: Database, wanted: Sequence[Instrument], since: datetime, *, by: str | None = None) -> None:
+def begin(db: Database, wanted: Sequence[Instrument], since: datetime, *, by: str) -> None:
     """Let the bars of all tracked series of some instruments be wanted from `since` on."""
     with db.transaction() as connection:
         instruments.begin(connection, [each.number for each in wanted], since)
@@ -134,7 +140,13 @@ def begin(db: Database, wanted: Sequence[Instrument], since: datetime, *, by: st
 
 
 def change(
-    db: Database, instrument: Instrument, *, exchange: str | None, active: bool | None, since: datetime | None
+    db: Database,
+    instrument: Instrument,
+    *,
+    exchange: str | None,
+    active: bool | None,
+    since: datetime | None,
+    by: str,
 ) -> None:
     """Change what is told of an instrument; Conflict (409) where bars are kept by another calendar."""
     track.named(db, instrument.symbol, instrument.asset_class, exchange)
@@ -143,6 +155,7 @@ def change(
             instruments.set_active(connection, [instrument.number], active=active)
         if since is not None:
             instruments.begin(connection, [instrument.number], since)
+    log.info("symbol_changed", symbol=str(instrument), exchange=exchange, active=active, since=since, by=by)
 
 
 def promised(db: Database, series: Sequence[Series], sources: Mapping[str, Source], now: datetime) -> list[Promise]:

@@ -191,7 +191,7 @@ def pause(db: Database, name: Name, by: str) -> list[str]:
         return schedules.pause(connection, _together(name), by)
 
 
-def resume(db: Database, name: Name, *, by: str | None = None) -> list[str]:
+def resume(db: Database, name: Name, by: str) -> list[str]:
     """Let a schedule go on; with `enrichment` all that enrich. Those that were paused."""
     with db.transaction() as connection:
         resumed = schedules.resume(connection, _together(name))
@@ -209,9 +209,9 @@ def pause_enrichment(db: Database, by: str) -> list[str]:
     return pause(db, Name.ENRICHMENT, by)
 
 
-def resume_enrichment(db: Database) -> list[str]:
+def resume_enrichment(db: Database, by: str) -> list[str]:
     """Let scheduled enrichment go on; the schedules that were paused."""
-    return resume(db, Name.ENRICHMENT)
+    return resume(db, Name.ENRICHMENT, by)
 
 
 def is_paused(stands: Standing) -> bool:

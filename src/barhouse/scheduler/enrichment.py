@@ -75,7 +75,7 @@ class EnrichmentScheduler:
 
     def resume(self) -> None:
         """Let scheduled enrichment go on."""
-        scheduling.resume_enrichment(self.db)
+        scheduling.resume_enrichment(self.db, "EnrichmentScheduler")
 
     async def trigger_enrichment_now(
         self, symbols: Sequence[str] | None = None, asset_class: str | None = None

@@ -197,7 +197,7 @@ def hold(
             paused = scheduling.pause(db, name, by)
             words = f"Paused: {', '.join(paused)}" if paused else f"{name} was paused already"
         case "resume":
-            resumed = scheduling.resume(db, name, by=by)
+            resumed = scheduling.resume(db, name, by)
             words = f"Goes on: {', '.join(resumed)}" if resumed else f"{name} was not paused"
         case "run":
             scheduling.run_now(db, scheduling.timetable(settings), name, by=by)
