@@ -55,7 +55,7 @@ def test_many_symbols_are_tracked_at_once(api: TestClient, db: Database) -> None
 
 
 def test_the_log_names_who_changed_what(api: TestClient, db: Database) -> None:
-    admin = create_key(db, "ops", role=Role.ADMIN, by="test")["key"]
+    admin = create_key(db, "ops", role=Role.ADMIN, by="test").text
     wanted = {"timeframes": ["1d"]}
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "", {"json": wanted | {"symbols": ["AAPL"]}}),
