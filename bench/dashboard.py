@@ -59,6 +59,10 @@ PAGES = (
 """Below /dashboard."""
 
 
+PATIENCE = 20_000
+"""Milliseconds after which a click is taken for one that does nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """Something that people do on a page: a click on `what`, or a `value` typed into it, changes what is in `where`."""
@@ -76,8 +80,15 @@ ACTIONS = {
     "turn the page of symbols": Action("/symbols", ".pager a"),
     "turn the page of anomalies": Action("/quality", ".pager a"),
     "turn the page of settings": Action("/settings", ".pager a"),
-    "open the features": Action("/symbols/CROWD250?timeframe=1h", "#features-open"),
+    "open the features": Action("/symbols/CROWD250?timeframe=1h", "#features-open", "#features"),
 }
+
+MOVES = {
+    "switch the timeframe": Action("/symbols/CROWD250?timeframe=1h", "#timeframes a[href*='=1d']"),
+    "open a tab of quality": Action("/quality", ".tabs a[href$=duplicates]"),
+    "open a tab of settings": Action("/settings", ".tabs a[href$=schedules]"),
+}
+"""Clicks that lead to another page, of which the browser has everything but the page itself."""
 
 SEEN = """
 () => new Promise(done => {
@@ -90,7 +101,8 @@ SEEN = """
 """Milliseconds from the asking for a page to all of it, and to the paint of the largest thing on it."""
 
 ANSWERED = """
-([what, value, where]) => new Promise(done => {
+([what, value, where, patience]) => new Promise((done, failed) => {
+  setTimeout(() => failed(new Error(`${what} changed nothing in ${where}`)), patience);
   const begun = performance.now();
   new MutationObserver((_, changes) => {
     changes.disconnect();
@@ -124,8 +136,17 @@ def first_view(browser: Browser, url: str) -> float:
 
 def interaction(page: Page, address: str, action: Action) -> float:
     """Milliseconds from a click, or from the last letter typed, to the paint of what changes for it."""
-    page.goto(f"{address}/dashboard{action.page}", wait_until="networkidle")
-    return float(page.evaluate(ANSWERED, [action.what, action.value, action.where]))
+    page.goto(f"{address}/dashboard{action.page}", wait_until="load")
+    return float(page.evaluate(ANSWERED, [action.what, action.value, action.where, PATIENCE]))
+
+
+def move(page: Page, address: str, action: Action) -> float:
+    """Milliseconds from a click to all of the page that it leads to."""
+    page.goto(f"{address}/dashboard{action.page}", wait_until="load")
+    here = page.url
+    page.click(action.what)
+    page.wait_for_url(lambda url: url != here, wait_until="load")
+    return float(page.evaluate(SEEN))
 
 
 @figure
@@ -149,7 +170,11 @@ def dashboard_interaction() -> Figure:
     Where a field waits for the next letter, that is in it. Beside it what asks the server for nothing.
     """
     with _seen() as (browser, address), browser.new_page() as page:
-        runs = [{name: interaction(page, address, action) for name, action in ACTIONS.items()} for _ in range(RUNS)]
+        runs = [
+            {name: interaction(page, address, action) for name, action in ACTIONS.items()}
+            | {name: move(page, address, action) for name, action in MOVES.items()}
+            for _ in range(RUNS)
+        ]
     return _worst("dashboard_interaction", _medians(runs), "open the features")
 
 
