@@ -13,6 +13,8 @@ import pytest
 
 from barhouse.errors import DatabaseUnavailable
 from barhouse.store.postgres import FRAME_CONNECTIONS, Database
+from tests.servers import Server
+from tests.workers import until
 
 SLOW = b"SELECT number, pg_sleep(0.001) IS NULL AS nothing FROM generate_series(1, 100000) AS number"
 
@@ -68,6 +70,29 @@ def test_a_server_that_is_away_is_told_without_its_password() -> None:
 
     for told in (by_frames, by_rows):
         assert "sekret" not in "".join(traceback.format_exception(told.value))
+
+
+def test_who_is_hasty_waits_less_long_for_a_server_that_is_known_to_be_away(server: Server) -> None:
+    with server.database() as url, Database(url, timeout=2, is_hasty=True) as db:
+        with server.without(url):
+            until(lambda: "no connection in 1 s" in refused(db))
+        until(lambda: "no connection in 2 s" in refused_anew(server, db))
+
+
+def refused_anew(server: Server, db: Database) -> str:
+    """What is told first in an outage."""
+    until(lambda: not refused(db))
+    with server.without(db.url):
+        return refused(db)
+
+
+def refused(db: Database) -> str:
+    """Why there is no connection; nothing where there is one."""
+    try:
+        with db.connection():
+            return ""
+    except DatabaseUnavailable as away:
+        return str(away)
 
 
 def test_readers_that_a_restart_cut_off_read_again(db: Database) -> None:

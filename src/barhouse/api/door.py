@@ -65,7 +65,7 @@ class Door:
         """Open with an own connection, so that no long answer keeps callers waiting; settle each second."""
         self._threads = CapacityLimiter(4)
         self._callers, self._limits = Callers(self._known), Limits(self._settled)
-        with Database(database_url, timeout=PATIENCE) as self._db:
+        with Database(database_url, timeout=PATIENCE, is_hasty=True) as self._db:
             settling = asyncio.create_task(self._settle())
             try:
                 yield

@@ -20,13 +20,16 @@ COLUMNS = {name: feature.sql_type for name, feature in features.registry.items()
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[Database]:
-    """The warehouse of these settings: `DATABASE_URL` if there is one, else the embedded PostgreSQL of `data_dir`."""
+def opened(settings: Settings, *, is_hasty: bool = False) -> Iterator[Database]:
+    """The warehouse of these settings: `DATABASE_URL` if there is one, else the embedded PostgreSQL of `data_dir`.
+
+    Hasty is who would rather hear soon that it is away than wait until it is back.
+    """
     given = settings.database_url.get_secret_value() if settings.database_url else None
     first = given is None and not cluster_of(settings.data_dir).exists()
     with _beside(first=first) as keep_sessions, serving(given, settings.data_dir) as url:
         migrate(url, COLUMNS)
-        with Database(url) as db:
+        with Database(url, is_hasty=is_hasty) as db:
             keep_sessions(db)
             reconsider(db)
             yield db

@@ -33,6 +33,9 @@ RECONNECTING = 3.0
 Its pauses double: without that it would find a server that is back only after as long as that was away.
 """
 
+SOON = 1.0
+"""Seconds that a hasty caller has for a database that is known to be away; its server may be back just now."""
+
 WENT_AWAY = "PostgreSQL went away in the middle of a request"
 
 REFUSALS = {
@@ -57,11 +60,15 @@ class _Stale(DatabaseUnavailable):
 
 
 class Database:
-    """One PostgreSQL for many threads. Connections are made when first used; `close` ends them all."""
+    """One PostgreSQL for many threads. Connections are made when first used; `close` ends them all.
 
-    def __init__(self, database_url: str, *, timeout: float = 10.0) -> None:
+    Callers wait `timeout` seconds for a connection; hasty ones less long, once nobody could connect for a while.
+    """
+
+    def __init__(self, database_url: str, *, timeout: float = 10.0, is_hasty: bool = False) -> None:
         self.url = database_url
         self._timeout = timeout
+        self._is_hasty, self._is_away = is_hasty, False
         self._pool: ConnectionPool | None = None
         self._one_at_a_time = threading.Lock()
         self._frames: queue.LifoQueue[adbc.Connection | None] = queue.LifoQueue()
@@ -79,6 +86,7 @@ class Database:
                     max_size=8,
                     timeout=self._timeout,
                     reconnect_timeout=RECONNECTING,
+                    reconnect_failed=self._gave_up,
                     open=True,
                     check=ConnectionPool.check_connection,
                     kwargs={"autocommit": True, "application_name": "barhouse", **LIVELY},
@@ -88,15 +96,20 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection on which each statement stands by itself."""
+        patience = SOON if self._is_away and self._is_hasty else self._timeout
         try:
-            with self.pool.connection() as connection:
+            with self.pool.connection(patience) as connection:
+                self._is_away = False
                 yield connection
         except PoolTimeout:
-            raise DatabaseUnavailable(f"PostgreSQL gave no connection in {self._timeout:g} s") from None
+            raise DatabaseUnavailable(f"PostgreSQL gave no connection in {patience:g} s") from None
         except psycopg.Error as cause:
             if reason := unavailable(cause):
                 raise DatabaseUnavailable(reason) from cause
             raise
+
+    def _gave_up(self, _: ConnectionPool) -> None:
+        self._is_away = True
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:

@@ -6,10 +6,8 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -60,15 +58,9 @@ def asked(base: str, headers: Mapping[str, str]) -> dict[str, Response]:
 @contextmanager
 def cut(server: Server, url: str, base: str, headers: Mapping[str, str]) -> Iterator[None]:
     """Without this database, of a Barhouse that has answered such a caller a moment ago."""
-    name = urlsplit(url).path[1:]
     httpx.get(f"{base}/api/v1/symbols", headers=headers).raise_for_status()
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-        try:
-            yield
-        finally:
-            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+    with server.without(url):
+        yield
 
 
 def others(answers: Mapping[str, Response]) -> dict[str, int]:
