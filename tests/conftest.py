@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from barhouse import DatabaseService
 from barhouse.store.postgres import Database
 from tests.servers import SERVERS, Server, migrated
 
 Servers = Callable[[str], Server]
+
+# The same examples each time, however long a busy machine takes: `make fuzz` is for others
+settings.register_profile(
+    "sure",
+    derandomize="FUZZ" not in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("sure")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Nobody's file of settings is read by accident, here or in a child process
     os.environ["XDG_CONFIG_HOME"] = os.devnull
     os.environ.pop("BARHOUSE_CONFIG", None)
+    # Else each of the many processes that tests start compiles all of Barhouse
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
