@@ -20,7 +20,6 @@ from barhouse.store.queries import queries
 
 query = queries("duplicates")
 
-TICK = timedelta(microseconds=1)
 STAMPS = timedelta(days=2)
 """Beyond its width, how far from 00:00Z a daily or weekly bar may be stamped: by the midnights of any zone."""
 
@@ -31,7 +30,7 @@ def near_strays(db: Database, instruments: Sequence[int], timeframe: Timeframe) 
     A slot holds one whole multiple of its width by the clock of UTC, so of two bars in it one is stamped with none.
     """
     width = timeframe.duration
-    strays = db.frame(query.strays, [list(instruments), timeframe.code, width // TICK])
+    strays = db.frame(query.strays, [list(instruments), timeframe.code])
     reach = width if timeframe.intraday else width + STAMPS
     return _merged(strays.select("instrument", first=pl.col("time") - reach, last=pl.col("time") + reach))
 

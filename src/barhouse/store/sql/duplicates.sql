@@ -1,9 +1,8 @@
 -- name: strays
--- The bars that are not stamped with a whole multiple of so many microseconds, counted from a Monday.
+-- The bars that are not stamped with a whole multiple of their width, counted from a Monday.
 SELECT instrument, time
 FROM bar
-WHERE instrument = ANY ($1::int[]) AND timeframe = $2::smallint
-  AND ((date_part('epoch', time) - 345600) * 1000000)::bigint % $3::bigint <> 0;
+WHERE instrument = ANY ($1::int[]) AND timeframe = $2::smallint AND bar_is_stray(timeframe, time);
 
 -- name: around
 -- The bars in some stretches, both ends included, in the columns that tell which one of a slot stays.
