@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
@@ -25,6 +28,23 @@ SELECT id, code, '2015-01-01Z'::timestamptz + minute * interval '1 min', 100 + m
        100.5 + minute % 11 / 10.0, 1e6 + minute, 100.25, 4000 + minute %% 100, true, 1, false, false
 FROM made, timeframe, generate_series(1, %(bars)s) AS minute WHERE name = '1m'
 """.replace("% 7", "%% 7").replace("% 11", "%% 11")
+
+CROWD = """
+import ctypes, threading
+from barhouse.cli.heaps import few_heaps
+few_heaps()
+everybody = threading.Barrier(20)
+def take():
+    everybody.wait()
+    held = [bytes(5000) for _ in range(200)]
+    everybody.wait()
+crowd = [threading.Thread(target=take) for _ in range(20)]
+[each.start() for each in crowd], [each.join() for each in crowd]
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+"""Twenty threads that take memory at the same time; then the C library tells of its heaps."""
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +88,10 @@ def test_an_answer_of_any_length_takes_no_more_memory_than_a_short_one(barhouse:
 
     assert long > 20 * short
     assert many < max(few, 0) + 40, f"{long / 1e6:.0f} MB were sent"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="Only glibc gives each thread a heap of its own")
+def test_a_crowd_of_threads_has_few_heaps() -> None:
+    told = subprocess.run([sys.executable, "-c", CROWD], capture_output=True, text=True, check=True).stdout
+
+    assert 1 <= told.count("<heap nr=") <= 2
