@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from barhouse import DatabaseService
 from barhouse.store.postgres import Database
-from tests.servers import SERVERS, Server, migrated
+from tests.servers import SERVERS, Server, home, migrated
 
 Servers = Callable[[str], Server]
 
@@ -45,14 +45,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers() -> Iterator[Servers]:
     """Servers by name, each started when it is first asked for; they end with the session."""
     started: dict[str, Server] = {}
     with ExitStack() as stack:
 
         def server(name: str) -> Server:
             if name not in started:
-                url = stack.enter_context(SERVERS[name](tmp_path_factory.mktemp(name)))
+                url = stack.enter_context(SERVERS[name](stack.enter_context(home())))
                 started[name] = stack.enter_context(migrated(url))
             return started[name]
 

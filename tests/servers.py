@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import psutil
 import psycopg
 import pytest
 
@@ -82,6 +83,27 @@ def migrated(url: str) -> Iterator[Server]:
         yield Server(url, urlsplit(template).path.lstrip("/"))
 
 
+def _quick() -> Path:
+    """A folder in memory with room for the databases of many tests, or where temporary files are kept."""
+    memory = Path("/dev/shm")
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30
+    return memory if has_room else Path(tempfile.gettempdir())
+
+
+QUICK = _quick()
+"""Where the tests' servers keep their data: a database is 600 files, for which a disk may need half a second."""
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A folder there; what sessions that were killed have left is removed."""
+    for left in QUICK.glob("barhouse-tests-*"):
+        if not psutil.pid_exists(int(left.name.split("-")[2])):
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"barhouse-tests-{os.getpid()}-", dir=QUICK) as folder:
+        yield Path(folder)
+
+
 def debian_programs() -> Path | None:
     """Where Debian keeps the newest PostgreSQL, if there is one."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
@@ -94,21 +116,17 @@ def debian(folder: Path) -> Iterator[str]:
     programs = debian_programs()
     if programs is None:
         pytest.skip("Debian's PostgreSQL is not installed (apt-get install postgresql)")
-    home = Path(tempfile.mkdtemp(prefix="barhouse-debian-"))
-    server = None
+    _hand_over(folder)
+    _run([programs / "initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], folder)
+    port = free_port()
+    server = spawned([programs / "postgres", "-D", "data", "-p", str(port), *_QUICK], folder)
     try:
-        _hand_over(home)
-        _run([programs / "initdb", "-D", "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"], home)
-        port = free_port()
-        server = spawned([programs / "postgres", "-D", "data", "-p", str(port), *_QUICK], home)
         url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        _until_it_answers(url, server, home)
+        _until_it_answers(url, server, folder)
         yield url
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGINT)
-            server.wait(30)
-        shutil.rmtree(home)
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
 
 
 _QUICK = ["-h", "127.0.0.1", "-k", ".", "-c", "fsync=off", "-c", "full_page_writes=off"]
