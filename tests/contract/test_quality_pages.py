@@ -185,7 +185,7 @@ def test_rows_in_quarantine_are_released_rejected_and_judged_again(db: Database,
     wrong = sent(visitor, "/quarantine/decide", 422, id=low, action="eat")
 
     assert (shown[1][1], shown[1][4]) == ("2012-01-06 00:00", "volume negative")
-    assert "reason: write something" in unsigned.text
+    assert "Write the reason first" in unsigned.text
     assert "1 judged again, 0 of them are bars now" in again.text
     assert "1 rejected for good" in rejected.text
     assert "was rejected already" in late.text

@@ -131,10 +131,10 @@ def _of_incidents(incidents: Sequence[Mapping[str, Any]]) -> Iterator[Reason]:
 
 def _of_series(counts: Mapping[Freshness, int]) -> Iterator[Reason]:
     kinds: tuple[tuple[Freshness, Severity, str], ...] = (
-        (Freshness.FAILED, "critical", "failed when they were last brought"),
-        (Freshness.OLD, "critical", "are overdue for more than three sessions"),
-        (Freshness.STALE, "warning", "are overdue for more than six hours of market time"),
-        (Freshness.UNKNOWN, "warning", "have an exchange whose calendar nobody knows"),
+        (Freshness.FAILED, "critical", "whose last run failed"),
+        (Freshness.OLD, "critical", "overdue for more than three sessions"),
+        (Freshness.STALE, "warning", "overdue for more than six hours of market time"),
+        (Freshness.UNKNOWN, "warning", "of an exchange whose calendar nobody knows"),
     )
     for freshness, severity, words in kinds:
         if count := counts[freshness]:

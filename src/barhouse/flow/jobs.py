@@ -140,6 +140,10 @@ def _told(connection: Connection, number: UUID) -> Job:
     return _measured(standing) | {"tasks": jobs.tasks(connection, number)}
 
 
+NEARLY = 0.99
+"""How much of a series is done at most while it is under way: its bars are judged and kept after the last was read."""
+
+
 def _measured(standing: Mapping[str, Any]) -> Job:
     """A job with its progress in percent of the series, and the seconds that are left at the pace so far."""
     through = standing["successful"] + standing["failed"]
@@ -157,4 +161,4 @@ def _share(standing: Mapping[str, Any], through: int) -> float:
         return 1.0
     done, expected = standing["bars_done"] or 0, standing["bars_expected"] or 0
     total, begun = int(standing["total"]), int(through + standing["running"])
-    return begun / total * min(1.0, done / expected) if expected else through / total
+    return begun / total * min(NEARLY, done / expected) if expected else through / total

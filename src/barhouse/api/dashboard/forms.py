@@ -33,7 +33,7 @@ class Form:
         """The same; InvalidParameter (422) where nothing was written."""
         told = self.text(name)
         if told is None:
-            raise InvalidParameter(f"{name}: write something")
+            raise InvalidParameter(f"Write the {name} first")
         return told
 
     def several(self, name: str) -> list[str]:

@@ -65,6 +65,8 @@ function place() {
 }
 
 by("theme").addEventListener("click", turn);
+// On a phone not all pages fit; the one that is seen does
+document.querySelector(".pages [aria-current]")?.scrollIntoView({ inline: "nearest", block: "nearest" });
 
 // A toast goes by itself; one that tells of a fault stays until it is dismissed. An open dialog hides all that is not
 // in it, so toasts are shown there
