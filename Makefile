@@ -22,7 +22,7 @@ up: .venv/.ready ## Run Barhouse with real vendors
 
 test: lint ## Everything that must hold: the checks, then all tests (ARGS=… goes to pytest)
 	@sh scripts/chromium.sh install
-	$(BIN)/pytest -n 2 $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 fuzz: .venv/.ready-dev ## Random questions to the whole API, FUZZ=200 of them to each operation
 	FUZZ=$(FUZZ) $(BIN)/pytest -n 2 tests/contract/openapi $(ARGS)

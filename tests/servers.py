@@ -126,7 +126,7 @@ def debian(folder: Path) -> Iterator[str]:
         yield url
     finally:
         server.send_signal(signal.SIGINT)
-        server.wait(30)
+        server.wait(120)
 
 
 _QUICK = ["-h", "127.0.0.1", "-k", ".", "-c", "fsync=off", "-c", "full_page_writes=off"]
@@ -179,7 +179,7 @@ def spawned(command: list[Path | str], folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _until_it_answers(url: str, server: subprocess.Popen[bytes], home: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             psycopg.connect(url).close()

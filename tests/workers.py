@@ -38,10 +38,10 @@ def worker(url: str, vendors: str) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(120)
 
 
-def until(true: Callable[[], Any], patience: float = 60) -> Any:
+def until(true: Callable[[], Any], patience: float = 180) -> Any:
     """What `true` gives once it is something."""
     deadline = time.monotonic() + patience
     while not (told := true()):

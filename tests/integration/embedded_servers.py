@@ -44,12 +44,12 @@ class Owner:
 
     def leave(self) -> tuple[str, str]:
         """Let it end in order; what it printed, and its complaints."""
-        return self.process.communicate(timeout=60)
+        return self.process.communicate(timeout=180)
 
     def kill(self) -> list[str]:
         """End it as the out-of-memory killer would; what it had printed and nobody read yet."""
         self.process.kill()
-        printed, _ = self.process.communicate(timeout=60)
+        printed, _ = self.process.communicate(timeout=180)
         return printed.split()
 
 

@@ -38,14 +38,14 @@ def serving(url: str, **settings: object) -> Iterator[httpx.Client]:
     environment = {**os.environ, "DATABASE_URL": url, **own}
     with (
         subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=120) as client,
     ):
         try:
             wait(client)
             yield client
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(120)
 
 
 def wait(client: httpx.Client) -> None:

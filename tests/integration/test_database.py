@@ -45,7 +45,7 @@ def test_of_two_writers_that_wait_for_each_other_one_may_try_again(db: Database)
     def write(first: int, second: int) -> None:
         with db.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [first])
-            both.wait(10)
+            both.wait(60)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [second])
 
     with ThreadPoolExecutor(2) as writers:
@@ -122,7 +122,7 @@ def test_threads_that_come_at_once_share_one_pool(database_url: str) -> None:
     together = threading.Barrier(16)
 
     def pool(database: Database) -> int:
-        together.wait(10)
+        together.wait(60)
         return id(database.pool)
 
     with Database(database_url) as database, ThreadPoolExecutor(16) as threads:

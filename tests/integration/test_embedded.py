@@ -217,7 +217,7 @@ def test_a_server_started_by_hand_is_used_and_left_running(data_dir: Path) -> No
         assert by_hand.poll() is None
     finally:
         by_hand.send_signal(signal.SIGINT)
-        by_hand.wait(30)
+        by_hand.wait(120)
 
 
 def test_a_path_too_long_for_a_socket_serves_rows_and_frames(made: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def url(serving: FastAPI) -> Iterator[str]:
 @contextmanager
 def listening(url: str, query: str = "symbols=AAPL", seen: str | None = None) -> Iterator[Iterator[Read]]:
     headers = {"Last-Event-ID": seen} if seen else {}
-    with httpx.stream("GET", f"{url}/api/v1/stream?{query}", headers=headers, timeout=30) as response:
+    with httpx.stream("GET", f"{url}/api/v1/stream?{query}", headers=headers, timeout=120) as response:
         assert response.status_code == 200, response.read()
         yield beginning(response)
 

@@ -68,7 +68,7 @@ def test_four_processes_on_one_key_keep_to_its_quota_and_waste_none_of_it(databa
         for asker in askers:
             assert asker.stdin
             asker.stdin.close()
-        assert [asker.wait(60) for asker in askers] == [0] * PROCESSES
+        assert [asker.wait(300) for asker in askers] == [0] * PROCESSES
 
     assert len(arrivals) == PROCESSES * CALLS
     assert within(WINDOW - ON_THE_WAY, arrivals) <= MOST
@@ -165,7 +165,7 @@ def test_without_a_limit_nobody_waits_but_quiet_is_kept(db: Database) -> None:
         await unlimited.hold(0.4)
         await unlimited.turn()
 
-    assert timed(many) < 5
+    assert timed(many) < 30
     assert timed(held) >= 0.4
 
 

@@ -170,7 +170,7 @@ def test_a_worker_that_is_told_to_stop_while_it_begins_ends(database_url: str) -
             begun = time.monotonic()
             with working(db, Settings.model_validate({"database_url": database_url})):
                 time.sleep(moment)
-            assert time.monotonic() - begun < 10
+            assert time.monotonic() - begun < 60
 
 
 def test_what_a_dead_worker_left_goes_before_what_waits(service: DatabaseService) -> None:

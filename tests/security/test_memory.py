@@ -62,7 +62,7 @@ def taken(barhouse: Up, form: str, limit: int, encoding: str = "identity") -> tu
     """The MB that an answer took at most beyond what there was, and its length."""
     before, most, size = barhouse.memory, 0.0, 0
     path = f"{barhouse.address}/api/v1/historical/LONG?timeframe=1m&format={form}&limit={limit}"
-    with httpx.stream("GET", path, headers={"Accept-Encoding": encoding}, trust_env=False, timeout=60) as answer:
+    with httpx.stream("GET", path, headers={"Accept-Encoding": encoding}, trust_env=False, timeout=180) as answer:
         assert answer.status_code == 200
         for piece in answer.iter_raw(2**20):
             size += len(piece)

@@ -62,7 +62,7 @@ def target(place: Place, word: str) -> str:
 
 @pytest.fixture(scope="module")
 def web(barhouse: Up) -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=30) as web:
+    with httpx.Client(trust_env=False, timeout=120) as web:
         yield web
 
 

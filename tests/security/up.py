@@ -63,7 +63,7 @@ class Up:
         """What it has logged until now."""
         return self.log.read_bytes().decode()
 
-    def connected(self, patience: float = 20) -> socket.socket:
+    def connected(self, patience: float = 120) -> socket.socket:
         """A connection over which a client may say what it likes."""
         return socket.create_connection(("127.0.0.1", self.port), patience)
 
@@ -127,7 +127,7 @@ def up(url: str, folder: Path, *, patience: float = 20.0, **settings: object) ->
             yield found
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(120)
 
 
 def _wait(started: Up) -> None:

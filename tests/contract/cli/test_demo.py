@@ -146,7 +146,7 @@ def test_the_demo_serves_on_a_free_port_and_its_three_commands_work(
         commands[2] = commands[2].replace("msft.parquet", str(tmp_path / "msft.parquet"))
         said = [pasted(command, environment(tmp_path)) for command in commands]
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=120)
 
     assert port(listener) not in address
     assert health.status_code == 200
@@ -190,7 +190,7 @@ def test_up_serves_what_is_there_and_ends_when_told(demos: Demos, how: signal.Si
         address = line(process).split()[1]
         answer = httpx.get(f"{address}/api/v1/historical/IBM?limit=1", trust_env=False)
         process.send_signal(how)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
 
     assert answer.json()["count"] == 1
     assert process.returncode == 130
@@ -203,7 +203,7 @@ def test_up_begins_with_nothing_tracked_as_main_does(tmp_path: Path, database_ur
         address, admission, hint = line(process).split()[1], line(process), line(process)
         ready = httpx.get(f"{address}/ready", trust_env=False)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
 
     assert ready.status_code == 200
     assert admission.startswith("The API is open to everybody on this machine")
@@ -231,7 +231,7 @@ def test_a_backfill_ends_at_once_when_told(tmp_path: Path, database_url: str) ->
             while not slow.calls:
                 time.sleep(0.05)
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert errors == "stopped; what was kept stays\n"

@@ -143,8 +143,8 @@ def test_an_answer_is_late_and_another_trickles(vendors: Vendors) -> None:
         late = time.perf_counter()
         answer = client.get(YAHOO)
 
-        assert 0.3 <= late - began < 2
-        assert 0.3 <= time.perf_counter() - late < 2
+        assert 0.3 <= late - began < 20
+        assert 0.3 <= time.perf_counter() - late < 20
         assert len(closes("yahoo", answer)) == 41
 
 
