@@ -31,6 +31,7 @@ from barhouse.flow.run import bring
 from barhouse.flow.standing import standings
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Series, Span, Timeframe
+from barhouse.resilience.retry import Retry
 from barhouse.sources import configured
 from barhouse.sources.base import Source
 from barhouse.sources.fallback import Attempt
@@ -44,6 +45,8 @@ NOW = datetime(2013, 3, 2, 12, tzinfo=UTC)
 """A Saturday; the packaged bars end on the Friday before."""
 YEARS = Span(datetime(2012, 1, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
 
+QUICK = Retry(wait_initial=0.01, wait_jitter=0.0)
+
 
 @pytest.fixture(scope="module")
 def vendors() -> Iterator[str]:
@@ -56,7 +59,8 @@ def at(vendors: str) -> dict[str, Source]:
         Settings.model_validate(
             {"polygon_api_key": "k", "polygon_calls_per_minute": 0, "polygon_url": vendors}
             | {"yahoo_url": vendors, "binance_url": vendors}
-        )
+        ),
+        retry=QUICK,
     )
 
 
