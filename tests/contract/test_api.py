@@ -12,6 +12,7 @@ import httpx
 import polars as pl
 import psycopg
 import pytest
+import structlog
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from polars.testing import assert_frame_equal
@@ -368,6 +369,22 @@ def test_a_fault_of_ours_tells_a_reference_and_nothing_of_its_inside(database_ur
     assert re.fullmatch(
         r"Something went wrong here; the server's log has it under [0-9a-f]{12}", response.json()["detail"]
     )
+
+
+def test_the_log_of_a_fault_has_lines_of_code_and_no_variables(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    structlog.reset_defaults()  # as in a server that knows nothing of our commands
+    with client(database_url) as api:
+        with psycopg.connect(database_url) as connection:
+            connection.execute("ALTER TABLE series RENAME TO elsewhere")
+        said = api.get("/api/v1/status", headers={"X-Secret": "swordfish"}).json()["detail"]
+
+    logged = "".join(capsys.readouterr())
+    assert said.split()[-1] in logged
+    assert "Traceback" in logged
+    assert "UndefinedTable" in logged
+    assert "swordfish" not in logged
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,15 @@ def enrol(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
     app.add_exception_handler(Exception, unexpected)
+    if not structlog.is_configured():
+        _log_without_variables()
+
+
+def _log_without_variables() -> None:
+    """Where nobody said how to log, tell of a fault the lines of code, not the variables: a key may be among them."""
+    lines = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    told = (structlog.contextvars.merge_contextvars, structlog.processors.add_log_level)
+    structlog.configure([*told, structlog.processors.TimeStamper(fmt="iso", utc=True), lines])
 
 
 async def known(request: Request, error: Exception) -> Response:
