@@ -31,11 +31,9 @@ AWAY = {"BARHOUSE_YAHOO_URL": NOWHERE, "BARHOUSE_BINANCE_URL": NOWHERE}
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """Nothing is set but where the data go; all processes share their bytecode."""
-    cleared = {*without_settings(), "PYTHONDONTWRITEBYTECODE"}
-    inherited = {name: value for name, value in os.environ.items() if name not in cleared}
-    own = {"BARHOUSE_DATA_DIR": str(home), "COLUMNS": "120", "PYTHONPYCACHEPREFIX": str(home.parent / "bytecode")}
-    return {**inherited, **own, **variables}
+    """Nothing is set but where the data go."""
+    inherited = {name: value for name, value in os.environ.items() if name not in without_settings()}
+    return {**inherited, "BARHOUSE_DATA_DIR": str(home), "COLUMNS": "120", **variables}
 
 
 @contextmanager
