@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from barhouse.flow import sessions
 from barhouse.flow.batch import Batch
 from barhouse.flow.health import health_history, health_run
 from barhouse.flow.ingest import keep
-from barhouse.flow.instruments import find
-from barhouse.flow.management import drop, put_away
 from barhouse.flow.quality import listed_anomalies
-from barhouse.flow.sweep import detect_data_anomalies, sweep
+from barhouse.flow.sweep import sweep
 from barhouse.flow.track import track
 from barhouse.model import Instrument, Timeframe
 from barhouse.store import incidents
@@ -66,43 +62,12 @@ def test_lateness_is_counted_in_market_time(db: Database) -> None:
     assert rules(db) == {"overdue": "open"}
 
 
-@pytest.mark.parametrize("look", [health_run, detect_data_anomalies])
-def test_what_nobody_tracks_is_late_but_nothing_is_wrong_with_it(db: Database, look: Callable[..., object]) -> None:
+def test_what_nobody_tracks_is_stale_but_nobody_is_told(db: Database) -> None:
     stored(db, tracked=False)
 
-    look(db)
     told = health_run(db, now=FRIDAY + timedelta(days=10))
 
-    assert (told["stale_symbols"], told["alerts_triggered"]) == (0, 0)
-    assert listed_anomalies(db, Wanted(type="stale")) == []
-    assert [each["symbol"] for each in detect_data_anomalies(db)["stale_data"]] == ["AAPL"]
-
-
-def untracked(db: Database) -> None:
-    drop(db, [find(db, "AAPL")], [Timeframe.D1], by="a test")
-
-
-def put_aside(db: Database) -> None:
-    put_away(db, [find(db, "AAPL")], by="a test")
-
-
-def untracked_by_others(db: Database) -> None:
-    with db.connection() as connection:
-        connection.execute("UPDATE series SET tracked = false")
-    health_run(db, now=FRIDAY + timedelta(days=10))
-
-
-@pytest.mark.parametrize("leave", [untracked, put_aside, untracked_by_others])
-def test_what_nobody_tracks_any_more_is_stale_no_more(db: Database, leave: Callable[[Database], None]) -> None:
-    stored(db)
-    health_run(db, now=FRIDAY + timedelta(days=10))
-
-    leave(db)
-
-    stale = listed_anomalies(db, Wanted(type="stale"))
-    assert [each["resolution_status"] for each in stale] == ["resolved"]
-    assert detect_data_anomalies(db)["total_anomalies"] >= 1
-    assert listed_anomalies(db, Wanted(type="stale", status="open")) == []
+    assert (told["stale_symbols"], told["alerts_triggered"]) == (1, 0)
 
 
 def test_a_stale_series_is_one_anomaly_that_ends_with_its_bars(db: Database) -> None:

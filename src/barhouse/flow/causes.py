@@ -88,12 +88,9 @@ def of_outliers(outliers: pl.DataFrame) -> pl.DataFrame:
 
 
 def of_stale(stale: pl.DataFrame) -> pl.DataFrame:
-    """Stale series (`checks.STALE`) that are `tracked` as causes; the others end where somebody wanted them to end.
-
-    How late they are by now is not part of it, or each look changed it.
-    """
+    """Stale series (`checks.STALE`) as causes; how late they are by now is not part of it, or each look changed it."""
     return _causes(
-        stale.filter("tracked"),
+        stale,
         kind=pl.lit("stale"),
         severity=pl.col("severity"),
         description=pl.lit("no bar has come since"),

@@ -103,6 +103,7 @@ def _stale(each: Late) -> dict[str, Any]:
         "hours_stale": round(each.overdue / 3600, 2),
         "missed_bars": each.missed,
         "severity": each.severity,
+        "tracked": each.newest.tracked,
     }
 
 

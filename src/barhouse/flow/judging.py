@@ -152,8 +152,7 @@ def _outliers(seen: Seen, timeframes: Sequence[Timeframe], _: datetime) -> pl.Da
 def _stale(seen: Seen, timeframe: Timeframe, now: datetime) -> pl.DataFrame:
     newest = seen.calendar.located(seen.newest[timeframe], timeframe).select(*checks.NEWEST, "closes")
     late = checks.overdue(newest, calendar=seen.calendar, timeframe=timeframe, now=now)
-    tracked = seen.newest[timeframe].select("instrument", "tracked")
-    return late.filter(pl.col("overdue_seconds") > LATE).join(tracked, on="instrument").sort("instrument")
+    return late.filter(pl.col("overdue_seconds") > LATE).sort("instrument")
 
 
 @_in_turn

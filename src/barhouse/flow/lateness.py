@@ -24,7 +24,7 @@ from barhouse.store.postgres import Database
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A tracked series that lacks bars which were due: by how many seconds of market time, and how many bars."""
+    """A series that lacks bars which were due: by how many seconds of market time, and how many bars."""
 
     newest: Newest
     last_update: datetime
@@ -39,21 +39,18 @@ class Late:
 
 
 def late(db: Database, now: datetime) -> list[Late]:
-    """Every tracked series that is overdue, the latest first. Those that are stale become anomalies, the others none.
+    """Every series that is overdue, the latest first. Those that are stale become anomalies, the others none.
 
     One whose calendar nobody knows is neither late nor in time: that it cannot be judged is an anomaly too.
     """
     with db.transaction() as connection:
         anomalies.take_turns(connection)
         series = _judgeable(db, connection, health.newest(connection))
-        judged = _judged(db, [each for each in series if each.tracked], now)
-        for timeframe in {each.series.timeframe for each in series}:
+        judged = _judged(db, series, now)
+        for timeframe, frames in judged.items():
             checked = [each.series.instrument.number for each in series if each.series.timeframe is timeframe]
-            late = pl.concat([pl.DataFrame(schema=checks.STALE), *judged[timeframe]])
-            stale = late.filter(pl.col("overdue_seconds") > LATE).with_columns(
-                timeframe=pl.lit(timeframe.code, pl.Int16), tracked=pl.lit(value=True)
-            )
-            found = causes.of(Look.STALENESS, stale)
+            stale = pl.concat(frames).filter(pl.col("overdue_seconds") > LATE)
+            found = causes.of(Look.STALENESS, stale.with_columns(timeframe=pl.lit(timeframe.code, pl.Int16)))
             anomalies.reconcile(connection, found, checked=Checked(checked, [timeframe], KINDS[Look.STALENESS]))
     return sorted(_told(series, judged), key=lambda each: -each.overdue)
 
@@ -83,6 +80,6 @@ def _judged(db: Database, series: Iterable[Newest], now: datetime) -> dict[Timef
 def _told(series: Sequence[Newest], judged: dict[Timeframe, list[pl.DataFrame]]) -> Iterable[Late]:
     known = {(each.series.instrument.number, each.series.timeframe): each for each in series}
     for timeframe, frames in judged.items():
-        for row in pl.concat([pl.DataFrame(schema=checks.STALE), *frames]).iter_rows(named=True):
+        for row in pl.concat(frames).iter_rows(named=True):
             each = known[row["instrument"], timeframe]
             yield Late(each, row["last_update"], row["overdue_seconds"], row["missed"], row["severity"])

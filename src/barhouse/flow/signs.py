@@ -91,11 +91,12 @@ def _vendors(asked: Sequence[Asked]) -> Iterator[Row]:
 
 def _late(signs: Signs, by_vendor: Mapping[tuple[str, str], str]) -> Iterator[Row]:
     for each in signs.overdue:
-        instrument, hours = each.newest.series.instrument, each.overdue / 3600
-        key, name = (instrument.symbol, instrument.asset_class), f"{instrument.symbol} {instrument.asset_class}"
-        cause = f"{name} {each.newest.series.timeframe}"
-        detail = f"{cause} by {hours:,.0f} h"
-        yield _row("overdue", cause, hours, detail=detail, subjects=[name], explained_by=by_vendor.get(key))
+        if each.newest.tracked:
+            instrument, hours = each.newest.series.instrument, each.overdue / 3600
+            key, name = (instrument.symbol, instrument.asset_class), f"{instrument.symbol} {instrument.asset_class}"
+            cause = f"{name} {each.newest.series.timeframe}"
+            detail = f"{cause} by {hours:,.0f} h"
+            yield _row("overdue", cause, hours, detail=detail, subjects=[name], explained_by=by_vendor.get(key))
 
 
 def _failing(signs: Signs, by_vendor: Mapping[tuple[str, str], str]) -> Iterator[Row]:

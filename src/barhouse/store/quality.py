@@ -36,7 +36,7 @@ READERS = 2
 
 TOLD: Schema = {"instrument": pl.Int32(), "start": INSTANT, "end": INSTANT, "state": pl.String()}
 TIMES: Schema = {"instrument": pl.Int32(), "time": INSTANT}
-NEWEST: Schema = {"instrument": pl.Int32(), "time": INSTANT, "delay": pl.Duration("us"), "tracked": pl.Boolean()}
+NEWEST: Schema = {"instrument": pl.Int32(), "time": INSTANT, "delay": pl.Duration("us")}
 CAUSES: Schema = {"instrument": pl.Int32(), "timeframe": pl.Int16(), "time": INSTANT, "is_gap": pl.Boolean()}
 
 DAYS: Schema = {
@@ -97,7 +97,7 @@ def quarantined(
 def newest(
     connection: Connection, instruments: Sequence[int], timeframes: Iterable[Timeframe]
 ) -> dict[Timeframe, pl.DataFrame]:
-    """The newest settled bars of some series, and whether they are kept up to date (`NEWEST`)."""
+    """The newest settled bars of some series, and how long after their close their source has one (`NEWEST`)."""
     rows = connection.execute(query.newest, {"instruments": list(instruments)})
     return _by_timeframe(rows, NEWEST, timeframes)
 

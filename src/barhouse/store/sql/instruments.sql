@@ -168,22 +168,12 @@ ORDER BY i.symbol, i.asset_class
 LIMIT %(limit)s OFFSET %(offset)s;
 
 -- name: set_active
--- Puts instruments away, or brings them back; their bars stay, and what is put away is not late any more.
-WITH ended AS (
-    UPDATE data_anomalies SET resolution_status = 'resolved', resolved_at = now()
-    WHERE NOT %(active)s::boolean AND instrument = ANY (%(instruments)s::int[]) AND anomaly_type = 'stale'
-      AND resolution_status <> 'resolved'
-)
+-- Puts instruments away, or brings them back; their bars stay.
 UPDATE instrument SET active = %(active)s
 WHERE id = ANY (%(instruments)s::int[]) AND active IS DISTINCT FROM %(active)s;
 
 -- name: untrack
--- From now on these series are not kept up to date any more, so they are not late; their bars stay.
-WITH ended AS (
-    UPDATE data_anomalies SET resolution_status = 'resolved', resolved_at = now()
-    WHERE instrument = ANY (%(instruments)s::int[]) AND timeframe_code = ANY (%(timeframes)s::smallint[])
-      AND anomaly_type = 'stale' AND resolution_status <> 'resolved'
-)
+-- From now on these series are not kept up to date any more; their bars stay.
 UPDATE series SET tracked = false
 WHERE instrument = ANY (%(instruments)s::int[]) AND timeframe = ANY (%(timeframes)s::smallint[]) AND tracked
 RETURNING instrument, timeframe;

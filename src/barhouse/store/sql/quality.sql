@@ -31,12 +31,10 @@ FROM quarantine
 WHERE instrument = ANY (%(instruments)s) AND status = 'quarantined' AND time IS NOT NULL;
 
 -- name: newest
--- The newest settled bar of some series, how long after its close its source has one, and whether more is wanted.
-SELECT s.timeframe, s.instrument, newest.time, newest.delay, s.tracked AND i.active AS tracked
+-- The newest settled bar of some series, and how long after its close its source has a bar; other tools name none.
+SELECT s.timeframe, s.instrument, newest.time, newest.delay
 FROM series s
-JOIN instrument i ON i.id = s.instrument
 CROSS JOIN LATERAL (
-    -- Other tools name no source
     SELECT b.time, coalesce(src.delay, '15 minutes') AS delay
     FROM bar b LEFT JOIN source src ON src.code = b.source
     WHERE b.instrument = s.instrument AND b.timeframe = s.timeframe AND NOT b.forming AND NOT b.extended
