@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from barhouse.flow import sessions
+from barhouse.flow.backfill import UNREAD
 from barhouse.flow.batch import Batch
 from barhouse.flow.ingest import keep, note
 from barhouse.flow.plan import Piece, Wanted, plan
@@ -62,7 +63,7 @@ async def _bring(db: Database, piece: Piece, now: datetime, of: Spent) -> None:
     for attempt in attempts:
         if attempt.fetched is None:
             await asyncio.to_thread(note, db, piece.series, calendar, attempt, now)
-            of.failed += attempt.state in ("failed", "unknown")
+            of.failed += attempt.state in UNREAD
             continue
         of.calls += attempt.fetched.calls
         of.answering += attempt.fetched.response_ms / 1000
