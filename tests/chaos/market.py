@@ -74,10 +74,10 @@ def _sold(instrument: Instrument, timeframe: Timeframe, times: Iterable[datetime
 
 
 def _bar(at: datetime, lots: random.Random) -> Bar:
-    """A quiet bar in cents, so that every vendor's roundings leave it as it is."""
+    """A quiet bar in sixteenths, which single precision and every vendor's roundings leave as they are."""
     low = 10_000 + lots.randrange(100)
     opens, closes, high = (low + lots.randrange(1, 50), low + lots.randrange(1, 50), low + 50)
-    return at, opens / 100, high / 100, low / 100, closes / 100, float(10_000 + lots.randrange(500))
+    return at, opens / 16, high / 16, low / 16, closes / 16, float(10_000 + lots.randrange(500))
 
 
 def _sessions(now: datetime) -> list[tuple[datetime, datetime]]:
