@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -55,6 +56,7 @@ def test_many_symbols_are_tracked_at_once(api: TestClient, db: Database) -> None
 
 
 def test_the_log_names_who_changed_what(api: TestClient, db: Database) -> None:
+    structlog.reset_defaults()  # commands of other tests log warnings only
     admin = create_key(db, "ops", role=Role.ADMIN, by="test").text
     wanted = {"timeframes": ["1d"]}
     calls: list[tuple[str, str, dict[str, Any]]] = [
