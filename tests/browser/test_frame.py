@@ -70,7 +70,8 @@ def test_a_page_says_that_the_server_is_away_and_goes_on_when_it_is_back(
 
 
 def test_a_failed_change_is_told_though_the_page_is_old(overview: Page) -> None:
-    overview.evaluate("import('/static/frame.js').then(({toast}) => toast('Nothing <b>of that</b>', true))")
+    frame = overview.locator("script[src$='/frame.js']").get_attribute("src")
+    overview.evaluate(f"import('{frame}').then(({{toast}}) => toast('Nothing <b>of that</b>', true))")
 
     expect(overview.get_by_role("alert")).to_have_text(re.compile(r"Nothing <b>of that</b>"))
     overview.get_by_role("button", name="Dismiss").click()

@@ -79,7 +79,7 @@ def test_nothing_may_run_or_load_but_what_lies_in_our_files(visitor: TestClient,
 
 
 def test_files_whose_address_tells_their_content_are_kept_for_ever(visitor: TestClient) -> None:
-    [address] = re.findall(r"/static/style\.css\?v=\w+", visitor.get("/dashboard").text)
+    [address] = re.findall(r"/static/v\w+/style\.css", visitor.get("/dashboard").text)
 
     assert "immutable" in visitor.get(address).headers["cache-control"]
     assert visitor.get("/static/style.css").headers["cache-control"] == "no-cache"

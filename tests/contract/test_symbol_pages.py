@@ -141,9 +141,12 @@ def test_what_a_page_of_a_series_fetches_lies_beside_it(visitor: TestClient) -> 
 
     asked = [told.get("src") or told.get("href") or "" for tag, told in page.tags if tag in ("img", "link", "script")]
     assert {visitor.get(each).status_code for each in asked if each} == {200}
-    modules = re.findall(r'from "(\.[^"]+)"', visitor.get("/static/symbol.js").text)
+    [script] = [each for each in asked if each.endswith("/symbol.js")]
+    modules = re.findall(r'from "\./([^"]+)"', visitor.get(script).text)
     assert len(modules) == 7
-    assert {visitor.get(f"/static/{each}").status_code for each in modules} == {200}
+    # All that it imports is asked for at once, and kept as long as the page's own files
+    assert {script.removesuffix("symbol.js") + each for each in modules} <= set(asked)
+    assert {"immutable" in visitor.get(each).headers["cache-control"] for each in asked if each} == {True}
 
 
 def test_absent_bars_come_with_their_reason_and_their_slots(visitor: TestClient) -> None:

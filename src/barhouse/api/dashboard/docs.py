@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 
-from barhouse.api.dashboard.frame import HEADERS
+from barhouse.api.dashboard.frame import HEADERS, asset
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,9 +23,9 @@ async def docs() -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="/openapi.json",
         title="Barhouse API",
-        swagger_js_url="/static/swagger-ui/swagger-ui-bundle.js",
-        swagger_css_url="/static/swagger-ui/swagger-ui.css",
-        swagger_favicon_url="/static/icon.svg",
+        swagger_js_url=asset("swagger-ui/swagger-ui-bundle.js"),
+        swagger_css_url=asset("swagger-ui/swagger-ui.css"),
+        swagger_favicon_url=asset("icon.svg"),
     )
     page.headers.update(HEADERS | {"Content-Security-Policy": POLICY})
     return page

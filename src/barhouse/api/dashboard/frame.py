@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,12 +17,14 @@ from fastapi.responses import HTMLResponse, Response
 from markupsafe import Markup, escape
 from starlette.responses import FileResponse
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from barhouse.api.dashboard.charts import NOTHING, sparkline, written
 from barhouse.model import ALWAYS_OPEN, instant
 from barhouse.store.keys import Role
 
 HERE = Path(__file__).parent
+STATIC = HERE / "static"
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -196,13 +199,16 @@ def link(path: str, **query: Any) -> str:
 
 
 def asset(name: str) -> str:
-    """The address of a file beside the pages, another one whenever its content is."""
-    return f"/static/{name}?v={_mark(name)}"
+    """The address of a file beside the pages, another one whenever any of them is; what it imports lies beside it."""
+    return f"/static/{_mark()}/{name}"
 
 
 @cache
-def _mark(name: str) -> str:
-    return hashlib.blake2b((HERE / "static" / name).read_bytes(), digest_size=6).hexdigest()
+def _mark() -> str:
+    """What tells the content of all files from that of other versions."""
+    files = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    told = b"".join(hashlib.blake2b(path.read_bytes()).digest() for path in files)
+    return f"v{hashlib.blake2b(told, digest_size=6).hexdigest()}"
 
 
 def _local(moment: datetime, zone: str) -> str:
@@ -213,11 +219,15 @@ def _local(moment: datetime, zone: str) -> str:
 class Files(StaticFiles):
     """The files beside the pages; those whose address tells their content are kept for ever by who has them."""
 
+    def get_path(self, scope: Scope) -> str:
+        """Where a file lies, whatever its address tells of its content."""
+        return super().get_path(scope).removeprefix(f"{_mark()}{os.sep}")
+
     def file_response(self, *args: Any, **named: Any) -> Response:
         """The file, under the same policy as the pages."""
         answer = super().file_response(*args, **named)
         scope = args[2] if len(args) > 2 else named["scope"]
-        is_marked = scope["query_string"].startswith(b"v=") and isinstance(answer, FileResponse)
+        is_marked = f"/{_mark()}/" in scope["path"] and isinstance(answer, FileResponse)
         answer.headers.update(HEADERS | {"Cache-Control": FOREVER if is_marked else "no-cache"})
         return answer
 
